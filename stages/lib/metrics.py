@@ -1,0 +1,39 @@
+"""The scores behind Hugging Face's interface, which takes batches and gathers them across processes.
+
+Nothing is fetched: the values are those of stages/lib/scores.py. Importing `evaluate` imports transformers
+and torch (it has no lighter way in), so only what needs the interface imports this module.
+"""
+
+from typing import Any
+
+import evaluate
+import numpy as np
+from datasets import Features, Value
+
+from stages.lib.scores import metric_names, scores
+from stages.lib.task import Task
+
+
+class ClassificationScores(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
+    """`.compute(predictions=..., references=...)` returns what `scores` does; both are class numbers, [N]."""
+
+    def __init__(self, task: Task, **options: Any) -> None:
+        """`options` are evaluate.Metric's (num_process, process_id, experiment_id, cache_dir ...).
+
+        A single process keeps everything in memory; several meet in files of `cache_dir`, by default
+        evaluate's own.
+        """
+        self.task = task
+        alone = options.get("num_process", 1) == 1
+        super().__init__(**({"keep_in_memory": alone} | options))
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description=f"{', '.join(metric_names(self.task.positive))}, by scikit-learn",
+            citation="",
+            inputs_description="predictions and references: class numbers",
+            features=Features({"predictions": Value("int64"), "references": Value("int64")}),
+        )
+
+    def _compute(self, predictions: list[int], references: list[int]) -> dict[str, float]:
+        return scores(self.task, np.asarray(references), np.asarray(predictions))

@@ -1,0 +1,15 @@
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import commit, dvc, make_tiny_project
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny project, every stage run, committed, at a path with a space. Change only copies of it."""
+    folder = tmp_path_factory.mktemp("session") / "tiny project"
+    make_tiny_project(folder)
+    dvc(folder, "repro")
+    commit(folder)
+    return folder

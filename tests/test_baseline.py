@@ -1,0 +1,124 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from safetensors.numpy import load_file
+from scipy.special import log_softmax
+
+from stages.baseline import Params, folds_of, logits, main, unfitted, words_of
+from stages.lib.arrow import write_vectors
+from stages.lib.exceptions import DataError
+from stages.lib.predictions import logits_of, read_predictions
+from stages.lib.tables import write_parquet
+from stages.lib.task import write_task
+from tests.predicted import task_of
+
+PARAMS = Params(seed=1, folds=3, max_iterations=200, tfidf_min_documents=1, tfidf_c=3.0, features_c=0.1)
+TELLING = [["garden", "music"], ["fire", "flood"], ["goal", "score"]]
+ROLES = ["train"] * 60 + ["validation"] * 24 + ["test"] * 24 + ["unlabelled"] * 6
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three classes, told apart by their words and by their vectors; one row left out."""
+    monkeypatch.chdir(tmp_path)
+    chance = np.random.default_rng(5)
+    numbers = np.arange(len(ROLES)) % 3
+    texts = [f"{chance.choice(TELLING[n])} word{chance.integers(9)}" for n in numbers]
+    labels = [None if role == "unlabelled" else n for role, n in zip(ROLES, numbers.tolist(), strict=True)]
+    ids = [str(n) for n in range(len(ROLES))]
+    task = task_of(["calm", "alarm", "sport"])
+    splits = pl.DataFrame({"id": ids, "text": texts, "role": ROLES}).with_columns(
+        left_out=pl.lit(None, pl.String)
+    )
+    dropped = splits.head(1).with_columns(id=pl.lit("gone"), left_out=pl.lit("copy of a test example"))
+    write_parquet(pl.concat([dropped, splits]), Path("splits.parquet"))
+    write_task(task, Path("task.json"))
+    vectors = np.eye(3, 8)[numbers] + chance.normal(size=(len(ROLES), 8)) * 0.3
+    write_vectors(
+        pa.table({"id": ids, "role": ROLES, "label": pa.array(labels, pa.int64())}), vectors, Path("f.arrow")
+    )
+    Path("params.yaml").write_text(json.dumps({"baseline": PARAMS.model_dump()}))
+    return tmp_path
+
+
+def run_stage() -> dict[str, pl.DataFrame]:
+    ins = {"task": Path("task.json"), "splits": Path("splits.parquet"), "features": Path("f.arrow")}
+    main(**ins, models=Path("models"), predictions=Path("predictions"), metrics=Path("baseline.json"))
+    return read_predictions(Path("predictions"))
+
+
+def test_the_linear_models_beat_the_dummy(folder: Path) -> None:
+    run_stage()
+    numbers = json.loads(Path("baseline.json").read_text())
+    accuracy = {name: of["validation"]["accuracy"] for name, of in numbers.items()}
+    assert accuracy["dummy"] == pytest.approx(1 / 3)
+    assert accuracy["tfidf"] > 0.9
+    assert accuracy["features"] > 0.9
+
+
+def test_every_example_in_use_is_predicted_in_order_and_training_rows_out_of_fold(folder: Path) -> None:
+    for predictions in run_stage().values():
+        assert predictions["id"].to_list() == [str(n) for n in range(len(ROLES))]
+        out_of_fold = predictions["logits_out_of_fold"].is_not_null()
+        assert out_of_fold.to_list() == [role == "train" for role in ROLES]
+
+
+def test_out_of_fold_logits_come_from_models_that_did_not_see_the_row(folder: Path) -> None:
+    """A label flipped in training is believed by the model that saw it, and not by the one that did not."""
+    splits = pl.read_parquet("splits.parquet").with_columns(
+        text=pl.when(pl.col("id") == "0").then(pl.lit("fire flood unique0")).otherwise("text")
+    )
+    write_parquet(splits, Path("splits.parquet"))
+    Path("params.yaml").write_text(json.dumps({"baseline": PARAMS.model_dump() | {"tfidf_c": 1e4}}))
+    row = run_stage()["tfidf"].row(0, named=True)
+    assert np.argmax(row["logits"]) == row["label"] == 0
+    assert np.argmax(row["logits_out_of_fold"]) == 1
+
+
+def test_the_same_bytes_twice(folder: Path) -> None:
+    run_stage()
+    files = [path for name in ("models", "predictions") for path in sorted(Path(name).iterdir())]
+    first = {path: path.read_bytes() for path in files}
+    run_stage()
+    assert {path: path.read_bytes() for path in files} == first
+
+
+def test_the_saved_arrays_give_the_predictions_back(folder: Path) -> None:
+    predictions = run_stage()["features"]
+    arrays, meaning = (
+        load_file("models/features.safetensors"),
+        json.loads(Path("models/features.json").read_text()),
+    )
+    vectors_NH = np.asarray(pa.ipc.open_stream("f.arrow").read_all()["vector"].to_pylist())
+    scaled_NH = (vectors_NH - arrays["mean"]) / arrays["scale"]
+    raw_NC = scaled_NH @ arrays["coefficients"].T + arrays["intercepts"]
+    expected_NC = log_softmax(raw_NC, axis=1) / meaning["temperature"]
+    np.testing.assert_allclose(logits_of(predictions), expected_NC, atol=1e-4)
+
+
+def test_scripts_without_spaces_have_words_too() -> None:
+    table = pl.DataFrame({"text": ["火事です fire", "no Han here"]})
+    assert words_of(table, task_of()).tolist() == [" 火  事  で  す  fire", "no Han here"]
+
+
+def test_a_class_that_training_never_saw_is_the_least_likely() -> None:
+    model = unfitted("tfidf", PARAMS).fit(np.array(["fire", "music"] * 5), [0, 2] * 5)
+    logits_NC = logits(model, np.array(["fire", "unheard"]), 3)
+    assert logits_NC.argmin(axis=1).tolist() == [1, 1]
+    assert np.isfinite(logits_NC).all()
+
+
+def test_too_few_rows_for_the_folds() -> None:
+    with pytest.raises(DataError, match=r"baseline.folds: found 3, but the largest class has 2"):
+        folds_of(np.array([0, 0, 1, 1]), PARAMS)
+
+
+def test_texts_without_a_word(folder: Path) -> None:
+    write_parquet(pl.read_parquet("splits.parquet").with_columns(text=pl.lit("!?")), Path("splits.parquet"))
+    with pytest.raises(DataError, match="no word is left in 60 training texts"):
+        run_stage()
+    assert not Path("models").exists()

@@ -1,0 +1,322 @@
+"""A source's rows become one table; each is kept or set aside with a reason, and nothing is half-written."""
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from stages.ingest import main, make_ids
+from stages.lib.config import StrictModel
+from stages.lib.exceptions import ConfigError, SourceError, TextrailError
+from stages.lib.source import Columns, Format, Hub, Source
+from stages.lib.task import read_task
+
+SOURCE = """\
+title: moods
+files: {train: train.csv, unlabelled: new.csv}
+columns: {id: id, text: text, label: label}
+keep: [place]
+labels: {0: sad, 1: glad}
+task: classification
+metrics: [accuracy]
+copies: remove
+"""
+TRAIN = "id,text,place,other,label\n1,so sad,here,x,0\n2,so glad,,x,1\n"
+NEW = "id,text,place\n3,who knows,there\n"
+OUTS = ("task.json", "ingested.parquet", "rejected.parquet", "ingest.json")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("ingest:\n  source: moods\n")
+    folder = Path("data/sources/moods")
+    folder.mkdir(parents=True)
+    for name, content in {"source.yaml": SOURCE, "train.csv": TRAIN, "new.csv": NEW}.items():
+        (folder / name).write_text(content)
+    return folder
+
+
+def ingest(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, object]]:
+    task, ingested, rejected, metrics = (Path("out") / name for name in OUTS)
+    main(source=folder, task=task, ingested=ingested, rejected=rejected, metrics=metrics)
+    return pl.read_parquet(ingested), pl.read_parquet(rejected), json.loads(metrics.read_text())
+
+
+def edit(folder: Path, old: str, new: str, file: str = "source.yaml") -> None:
+    content = (folder / file).read_text()
+    assert old in content
+    (folder / file).write_text(content.replace(old, new, 1))
+
+
+def test_the_table_holds_the_source_in_its_order(project: Path) -> None:
+    ingested, rejected, _ = ingest(project)
+    assert ingested.columns == ["id", "source_id", "text", "label", "role", "place"]
+    assert ingested.rows() == [
+        ("1", "1", "so sad", "sad", "train", "here"),
+        ("2", "2", "so glad", "glad", "train", None),
+        ("3", "3", "who knows", None, "unlabelled", "there"),
+    ]
+    assert set(ingested.dtypes) == {pl.String}
+    assert rejected.is_empty()
+    assert read_task(Path("out/task.json")).labels == ["sad", "glad"]
+
+
+def test_one_line_says_what_was_taken(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ingest(project)
+    assert capsys.readouterr().out == "ingest: 2 train, 1 unlabelled; 0 rows rejected (moods)\n"
+
+
+def test_every_row_is_kept_or_set_aside_with_its_place_and_reason(project: Path) -> None:
+    with (project / "train.csv").open("ab") as file:
+        file.write(b'4,"   ",p,x,0\n5,fine,p,x,\n6,short\n7,caf\xe9,p,x,0\n\n8,"good\nold",p,x,1\n9,,p,x,7\n')
+    ingested, rejected, metrics = ingest(project)
+    assert rejected.columns == ["file", "line", "row", "reason"]
+    assert rejected.select("file", "line", "reason").rows() == [
+        ("train.csv", 4, "text is empty"),
+        ("train.csv", 5, "label is empty"),
+        ("train.csv", 6, "2 fields where 5 are expected"),
+        ("train.csv", 7, "not utf-8"),
+        ("train.csv", 8, "blank line"),
+        ("train.csv", 11, "text is empty"),
+    ]
+    assert json.loads(rejected["row"][1]) == {
+        "id": "5",
+        "text": "fine",
+        "place": "p",
+        "other": "x",
+        "label": "",
+    }
+    assert metrics == {
+        "rows_in": 10,
+        "rows_kept": len(ingested),
+        "rows_rejected": len(rejected),
+        "rejected_because": {
+            "text is empty": 2,
+            "label is empty": 1,
+            "2 fields where 5 are expected": 1,
+            "not utf-8": 1,
+            "blank line": 1,
+        },
+        "roles": {"train": 3, "unlabelled": 1},
+        "labels": {"train": {"sad": 1, "glad": 2}},
+    }
+    assert metrics["rows_in"] == len(ingested) + len(rejected)
+
+
+def test_the_same_rows_come_from_csv_tsv_and_json_lines(project: Path) -> None:
+    expected, _, _ = ingest(project)
+    rows = [line.split(",") for line in TRAIN.splitlines()]
+    (project / "train.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
+    edit(project, "train.csv", "train.tsv")
+    assert ingest(project)[0].equals(expected)
+    records = [
+        {"id": 1, "text": "so sad", "place": "here", "label": 0},
+        {"id": 2, "text": "so glad", "place": None, "label": True},
+    ]
+    (project / "train.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    edit(project, "train.tsv", "train.jsonl")
+    edit(project, "{0: sad, 1: glad}", "{0: sad, true: glad}")
+    edit(project, "unlabelled: new.csv", "unlabelled: new.jsonl")
+    (project / "new.jsonl").write_text('{"id": 3, "text": "who knows", "place": "there"}\n')
+    assert ingest(project)[0].equals(expected)
+
+
+def test_a_nested_json_value_is_a_rejected_row(project: Path) -> None:
+    (project / "new.jsonl").write_text(
+        '{"id": 3, "text": ["a"], "place": "p"}\n{"id": 4, "text": "a", "place": "p"}\n'
+    )
+    edit(project, "new.csv", "new.jsonl")
+    _, rejected, _ = ingest(project)
+    assert rejected["reason"].to_list() == ["text is a list or an object"]
+
+
+@pytest.mark.parametrize("spelling", ["true", "True", "TRUE"])
+def test_a_boolean_label_is_known_however_it_is_spelt(project: Path, spelling: str) -> None:
+    edit(project, "{0: sad, 1: glad}", "{0: sad, True: glad}")
+    edit(project, "x,1", f"x,{spelling}", "train.csv")
+    assert ingest(project)[0]["label"].to_list() == ["sad", "glad", None]
+
+
+def test_an_unlabelled_file_may_hold_labels_that_nobody_reads(project: Path) -> None:
+    (project / "new.csv").write_text("id,text,place,label\n3,who knows,there,-1\n")
+    assert ingest(project)[0]["label"].to_list() == ["sad", "glad", None]
+
+
+def test_labels_of_an_unlabelled_file_are_not_read_even_where_they_are_kept(project: Path) -> None:
+    (project / "train.csv").write_text(TRAIN.replace("label", "mood"))
+    (project / "new.csv").write_text("id,text,mood\n3,who knows,whatever\n")
+    edit(project, "label: label", "label: mood")
+    edit(project, "[place]", "[mood]")
+    ingested, _, _ = ingest(project)
+    assert ingested["label"].to_list() == ["sad", "glad", None]
+    assert ingested["mood"].to_list() == ["0", "1", "whatever"]
+
+
+DOCS = (Path(__file__).parents[1] / "docs/your-data.md").read_text(encoding="utf-8")
+
+
+def test_every_key_of_source_yaml_stands_in_the_docs() -> None:
+    inner: dict[str, type[StrictModel]] = {"columns": Columns, "format": Format, "hub": Hub}
+    keys = [key for key in Source.model_fields if key not in inner]
+    keys += [f"{key}.{field}" for key, model in inner.items() for field in model.model_fields]
+    assert [key for key in keys if f"`{key}`" not in DOCS] == []
+
+
+def test_the_example_in_the_docs_does_what_they_say(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, source = (
+        block.strip("\n") for block in re.findall(r"```(?:yaml)?\n((?:ticket,|title:).*?)```", DOCS, re.S)
+    )
+    folder = project.with_name("mine")
+    folder.mkdir()
+    (folder / "tickets.csv").write_text(table + "\n")
+    (folder / "source.yaml").write_text(source)
+    Path("params.yaml").write_text("ingest:\n  source: mine\n")
+    _, rejected, _ = ingest(folder)
+    assert capsys.readouterr().out in DOCS
+    assert str(rejected.row(0)) in DOCS
+    for old, new, file in [
+        ("text: message", "text: mesage", "source.yaml"),
+        ("technical]", "technicl]", "source.yaml"),
+        ("Please", '"Please', "tickets.csv"),
+    ]:
+        edit(folder, old, new, file)
+        with pytest.raises(SourceError) as caught:
+            ingest(folder)
+        assert f"ingest: {caught.value}" in DOCS
+        edit(folder, new, old, file)
+
+
+def test_pairs_may_lack_their_second_text(project: Path) -> None:
+    edit(project, "text: text", "text: text, text_pair: place")
+    edit(project, "keep: [place]\n", "")
+    ingested, rejected, _ = ingest(project)
+    assert ingested.columns == ["id", "source_id", "text", "text_pair", "label", "role"]
+    assert ingested["text_pair"].to_list() == ["here", None, "there"]
+    assert rejected.is_empty()
+
+
+def ids(*rows: tuple[str | None, str, str]) -> list[str]:
+    table = pl.DataFrame(rows, schema=["source_id", "role", "text"], orient="row")
+    return make_ids(table.with_columns(pl.col("source_id").cast(pl.String))).to_list()
+
+
+def test_an_id_in_two_roles_prefixes_every_id_with_its_role() -> None:
+    assert ids(("1", "train", "a"), ("2", "train", "b"), ("1", "test", "c")) == [
+        "train-1",
+        "train-2",
+        "test-1",
+    ]
+
+
+def test_a_repeated_id_is_numbered_from_its_second_row() -> None:
+    assert ids(("1", "train", "a"), ("1", "train", "b"), ("1", "train", "c")) == ["1", "1#2", "1#3"]
+    assert ids(("1", "train", "a"), ("1", "train", "b"), ("1#2", "train", "c")) == ["1", "1#3", "1#2"]
+
+
+def test_without_an_id_the_text_and_its_occurrence_are_the_id() -> None:
+    first, second, other = ids((None, "train", "a"), (None, "test", "a"), (None, "train", "b"))
+    assert (first[-2:], second[-2:], other[-2:]) == ("-1", "-2", "-1")
+    assert first[:-2] == second[:-2] != other[:-2]
+    assert len(first) == len("0123456789abcdef-1")
+
+
+def test_rows_added_after_a_row_do_not_change_its_id(project: Path) -> None:
+    edit(project, "id: id, ", "")
+    before = ingest(project)[0]
+    with (project / "train.csv").open("a") as file:
+        file.write("9,so sad,here,x,1\n")
+    after = ingest(project)[0]
+    assert after["id"][:2].to_list() == before["id"][:2].to_list()
+    assert after["id"].n_unique() == 4
+    assert after["source_id"].null_count() == 4
+
+
+def test_the_same_files_give_the_same_bytes(project: Path) -> None:
+    ingest(project)
+    first = [(Path("out") / name).read_bytes() for name in OUTS]
+    ingest(project)
+    assert [(Path("out") / name).read_bytes() for name in OUTS] == first
+
+
+def test_the_folder_is_left_as_it_was(project: Path) -> None:
+    before = {path: path.read_bytes() for path in project.iterdir()}
+    ingest(project)
+    assert {path: path.read_bytes() for path in project.iterdir()} == before
+
+
+FAULTS = [
+    (
+        "source.yaml",
+        "text: text",
+        "text: txt",
+        "/train.csv:1: no column 'txt'; it has id, text, .*mean 'text'",
+    ),
+    ("source.yaml", "place", "plaice", "/train.csv:1: no column 'plaice'.*did you mean 'place'"),
+    ("source.yaml", "train.csv", "trian.csv", ": no trian.csv, which source.yaml .*did you mean 'train.csv'"),
+    ("source.yaml", "keep:", "kept:", "/source.yaml:4: kept: unknown key; did you mean 'keep'"),
+    ("train.csv", "x,1", "x,2", "/train.csv:3: label is '2', .*under labels; it has 0, 1; .*: 1$"),
+    ("train.csv", "so glad", '"so glad', "/train.csv:3: the quote that opens here"),
+    ("train.csv", TRAIN, "", "/train.csv: the file is empty"),
+    ("new.csv", NEW, "id,text,place\n", "/new.csv: a header and no row below it"),
+    ("new.csv", "who knows", "", r"/new.csv: none of its 1 rows can be used: text is empty \(1\)"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "message"), FAULTS)
+def test_an_error_is_one_clear_message_and_writes_nothing(
+    project: Path, file: str, old: str, new: str, message: str
+) -> None:
+    edit(project, old, new, file)
+    with pytest.raises(TextrailError, match=f"^data/sources/moods{message}") as caught:
+        ingest(project)
+    assert isinstance(caught.value, SourceError | ConfigError)
+    assert "\n" not in str(caught.value)
+    assert not Path("out").exists()
+
+
+def test_files_that_only_kaggle_has_are_named_with_the_page_and_the_folder(project: Path) -> None:
+    edit(project, "files:", "kaggle: nlp-getting-started\nfiles:")
+    (project / "train.csv").unlink()
+    (project / "new.csv").unlink()
+    page = "https://www.kaggle.com/competitions/nlp-getting-started/data"
+    with pytest.raises(
+        SourceError, match=rf"moods: no train.csv, new.csv: download .*{page}, lay .* in .*moods"
+    ):
+        ingest(project)
+
+
+def test_a_tracked_file_that_was_not_pulled_says_so(project: Path) -> None:
+    (project / "train.csv").rename(project / "train.csv.dvc")
+    with pytest.raises(SourceError, match=r"train.csv: not here, but DVC tracks it: run `dvc pull`"):
+        ingest(project)
+
+
+SHARED = Path(__file__).parents[2] / "shared/data"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not there")
+@pytest.mark.parametrize(
+    ("name", "files", "line"),
+    [
+        ("disaster-tweets", "disaster_tweets", "7,613 train, 3,263 unlabelled"),
+        ("emotion", "emotion", "16,000 train, 2,000 validation, 2,000 test"),
+    ],
+)
+def test_the_real_corpora_are_taken_whole(
+    project: Path, name: str, files: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project.with_name(name)
+    folder.mkdir()
+    source = Path(__file__).parents[1] / "data/sources" / name / "source.yaml"
+    for path in [source, *(SHARED / files).iterdir()]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    Path("params.yaml").write_text(f"ingest:\n  source: {name}\n")
+    ingested, rejected, _ = ingest(folder)
+    assert capsys.readouterr().out == f"ingest: {line}; 0 rows rejected ({name})\n"
+    assert ingested["id"].n_unique() == len(ingested)
+    assert rejected.is_empty()

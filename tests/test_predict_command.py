@@ -1,0 +1,128 @@
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from transformers import pipeline
+
+from commands.predict import main
+from stages.lib.exceptions import EncoderError, SourceError
+from tests.tiny import ROOT, environment
+from tests.tiny_model import write_model
+
+LABELS = ["calm", "alarm"]
+ROWS = [
+    ["1", "Fire in my town", "Oslo"],
+    ["2", 'a "quoted",\ncell with\r\nlines', ""],
+    ["3", "", "Lima"],
+    ["4", "火事 <b>smoke</b> &amp; sirens", "Osaka"],
+    ["5", "word " * 300, "x"],
+]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("somewhere else") / "model"
+    write_model(folder, ["lowercase", "html"], LABELS, ["text"])
+    return folder
+
+
+def write(path: Path, rows: list[list[str]], header: tuple[str, ...] = ("id", "text", "place")) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def read(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_every_row_and_column_stays_and_two_are_added(tmp_path: Path, model: Path) -> None:
+    main(write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", model)
+    header, *rows = read(tmp_path / "out.csv")
+    assert header == ["id", "text", "place", "label", "probability"]
+    assert [row[:3] for row in rows] == ROWS
+    assert {row[3] for row in rows} <= set(LABELS)
+    assert all(0.5 <= float(row[4]) <= 1 for row in rows)
+
+
+def test_the_answer_is_that_of_transformers_behind_the_same_cleaning(tmp_path: Path, model: Path) -> None:
+    texts = ["FIRE near <b>my</b> town", "lovely music", "we saw smoke &amp; people", "cake"]
+    main(write(tmp_path / "in.csv", [["1", text, ""] for text in texts]), tmp_path / "out.csv", model)
+    classify = pipeline("text-classification", model=str(model))
+    cleaned = ["fire near my town", "lovely music", "we saw smoke & people", "cake"]
+    for row, answer in zip(read(tmp_path / "out.csv")[1:], classify(cleaned), strict=True):
+        assert row[3] == answer["label"]
+        assert float(row[4]) == pytest.approx(answer["score"], abs=1e-5)
+
+
+def test_chunks_change_nothing(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write(tmp_path / "in.csv", ROWS * 5)
+    main(source, tmp_path / "whole.csv", model)
+    monkeypatch.setattr("commands.predict.ROWS_AT_ONCE", 3)
+    main(source, tmp_path / "pieces.csv", model)
+    for whole, piece in zip(read(tmp_path / "whole.csv")[1:], read(tmp_path / "pieces.csv")[1:], strict=True):
+        assert whole[:4] == piece[:4]
+        assert float(whole[4]) == pytest.approx(float(piece[4]), abs=1e-5)
+
+
+def test_a_file_with_a_header_alone(tmp_path: Path, model: Path) -> None:
+    main(write(tmp_path / "in.csv", []), tmp_path / "out.csv", model)
+    assert read(tmp_path / "out.csv") == [["id", "text", "place", "label", "probability"]]
+
+
+def test_another_column_another_prefix_another_delimiter(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "in.tsv").write_text("tweet\tlabel\nfire\tx\n", encoding="utf-8")
+    main(
+        tmp_path / "in.tsv", tmp_path / "out.tsv", model, text=["tweet"], prefix="predicted_", delimiter="\t"
+    )
+    first, second = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()
+    assert first == "tweet\tlabel\tpredicted_label\tpredicted_probability"
+    assert second.startswith("fire\tx\t")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty; expected a header and rows"),
+        (b"id,tweet\n1,fire\n", "no column 'text', which the model read in training; it has id, tweet"),
+        (b"text,label\nfire,1\n", "has a column 'label' already; try --prefix predicted_"),
+        (b"text,b\nfire,1\nfire\n", r"in\.csv:3: 1 fields end here, the header has 2"),
+        (b"text\nfire\n\xff\xfe\n", "not UTF-8"),
+        (b'text,b\nfire,"1"2\n', "a quote inside a cell is written twice"),
+    ],
+)
+def test_what_cannot_be_read_is_one_message_and_writes_nothing(
+    tmp_path: Path, model: Path, content: bytes, message: str
+) -> None:
+    (tmp_path / "in.csv").write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        main(tmp_path / "in.csv", tmp_path / "out.csv", model)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(
+        EncoderError, match=r"textrail\.json: no such file; expected a model that `dvc repro` made"
+    ):
+        main(write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", tmp_path)
+
+
+@pytest.mark.slow
+def test_on_the_command_line_an_error_is_one_line(tmp_path: Path, model: Path) -> None:
+    words = (
+        "-m",
+        "commands.predict",
+        str(tmp_path / "none.csv"),
+        str(tmp_path / "out.csv"),
+        "--model",
+        str(model),
+    )
+    done = subprocess.run(
+        (sys.executable, *words), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"predict: {tmp_path / 'none.csv'}: no such file"
+    assert "Traceback" not in done.stderr

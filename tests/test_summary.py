@@ -1,0 +1,141 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from commands.summary import cell, duration, last_seconds, main, score_table, scores_on, time_lines
+from stages.lib.exceptions import DataError
+from stages.lib.task import SourceColumns, Task, write_task
+
+SCORES = {
+    "accuracy": 0.9,
+    "accuracy_low": 0.85,
+    "accuracy_high": 0.95,
+    "f1": 0.5,
+    "f1_low": 0.4,
+    "f1_high": 0.6,
+    "n": 1234,
+    "by_class": {"no": {"precision": 0.3}},
+}
+
+
+def write_run(folder: Path) -> None:
+    (folder / "data").mkdir()
+    (folder / "metrics").mkdir()
+    (folder / "reports").mkdir()
+    (folder / ".textrail").mkdir()
+    columns = SourceColumns(id=None, text="text", text_pair=None, label="label")
+    task = Task(
+        title="Sample",
+        kind="classification",
+        labels=["no", "yes"],
+        raw_labels=["0", "1"],
+        positive="yes",
+        metrics=["f1", "accuracy"],
+        columns=columns,
+        kept=[],
+        copies="remove",
+    )
+    write_task(task, folder / "data/task.json")
+    (folder / "metrics/evaluate.json").write_text(json.dumps({"dummy": {"test": SCORES}}))
+    (folder / "reports/errors.html").touch()
+    (folder / "dvc.yaml").write_text("stages: {split: {}, ingest: {}, report: {}}")
+    (folder / "params.yaml").write_text("evaluate: {confidence: 0.95}")
+    log = '{"stage": "ingest", "seconds": 1.0}\n{"stage": "split", "seconds": 2.0}\n'
+    (folder / ".textrail/timings.jsonl").write_text(log)
+
+
+def show(folder: Path) -> None:
+    main(
+        task=folder / "data/task.json",
+        evaluation=folder / "metrics/evaluate.json",
+        reports=folder / "reports",
+        timings=folder / ".textrail/timings.jsonl",
+        graph=folder / "dvc.yaml",
+        params=folder / "params.yaml",
+        role="test",
+    )
+
+
+def test_a_run_in_a_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path)
+    show(tmp_path)
+    assert capsys.readouterr().out.splitlines() == [
+        "Sample: test, n = 1,234, 95 % intervals",
+        "           f1                    accuracy",
+        "dummy      0.500 [0.400, 0.600]  0.900 [0.850, 0.950]",
+        str(tmp_path / "reports/errors.html"),
+        "last run: split 2.0 s, ingest 1.0 s, total 3.0 s",
+    ]
+
+
+def test_before_the_first_run_it_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"task\.json: no such file; run `make run` first"):
+        show(tmp_path)
+
+
+def test_a_run_without_an_evaluation_says_what_to_run(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    (tmp_path / "metrics/evaluate.json").unlink()
+    with pytest.raises(DataError, match=r"evaluate\.json: no such file; run `make run` first"):
+        show(tmp_path)
+
+
+def test_everything_from_the_cache_has_no_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path)
+    (tmp_path / ".textrail/timings.jsonl").unlink()
+    show(tmp_path)
+    assert "no stage has run here" in capsys.readouterr().out
+
+
+def test_a_role_that_nobody_was_judged_on() -> None:
+    with pytest.raises(DataError, match="dummy: not judged on role 'dev'; judged on test"):
+        scores_on("dev", {"dummy": {"test": SCORES}})
+
+
+def test_the_fine_tuned_model_stands_last() -> None:
+    evaluation = {model: {"test": SCORES} for model in ("dummy", "features", "finetuned", "tfidf")}
+    assert list(scores_on("test", evaluation)) == ["dummy", "tfidf", "features", "finetuned"]
+
+
+def test_many_metrics_stay_within_100_columns() -> None:
+    metrics = [f"metric_number_{n}" for n in range(9)]
+    scores = {f"{name}{end}": 1.0 for name in metrics for end in ("", "_low", "_high")}
+    lines = list(score_table({"finetuned": scores}, first=[]))
+    assert len(lines) == 6  # three blocks of a heading and a model
+    assert max(map(len, lines)) <= 100
+    assert all(any(name in line for line in lines) for name in metrics)
+
+
+def test_counts_and_classes_are_no_metrics() -> None:
+    heading = next(score_table({"dummy": SCORES}, first=["macro_f1"]))
+    assert heading.split() == ["accuracy", "f1"]
+
+
+def test_a_metric_that_one_model_lacks() -> None:
+    assert cell(SCORES, "macro_f1") == "-"
+
+
+def test_a_metric_that_is_undefined() -> None:
+    assert cell({"precision": None, "precision_low": None, "precision_high": None}, "precision") == "-"
+    assert cell({"precision": 1.0, "precision_low": None, "precision_high": None}, "precision") == "1.000"
+
+
+def test_the_last_time_of_a_stage_counts() -> None:
+    log = '{"stage": "split", "seconds": 9}\n{"stage": "split", "seconds": 2}\n'
+    assert last_seconds(log) == {"split": 2}
+
+
+def test_times_wrap_within_100_columns() -> None:
+    lines = time_lines([(f"stage{n}", 1.25) for n in range(13)])
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 100
+    assert " ".join(" ".join(lines).split()).endswith("stage12 1.2 s, total 16.2 s")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.04, "0.0 s"), (59.2, "59.2 s"), (59.9, "1 min 0 s"), (192.4, "3 min 12 s")],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
