@@ -92,6 +92,7 @@ def save_tokenizer(origin: Path, folder: Path) -> None:
         raise EncoderError(f"{origin}: no fast tokenizer can be loaded: {_first_line(error)}") from None
     backend.no_truncation()
     backend.no_padding()
+    tokenizer.init_kwargs.pop("local_files_only", None)  # else HF_HUB_OFFLINE stands in an out
     tokenizer.save_pretrained(folder)
 
 
@@ -109,7 +110,9 @@ def copy_weights(origin: Path, folder: Path) -> None:
 
 def save_random_weights(origin: Path, folder: Path, seed: int) -> None:
     from transformers import AutoConfig, AutoModel, set_seed
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()  # of the writing, which takes no time
     set_seed(seed)  # before the weights are made
     config = AutoConfig.from_pretrained(origin, trust_remote_code=False)
     AutoModel.from_config(config).save_pretrained(folder)

@@ -227,6 +227,7 @@ def save(model: Any, encoder: Path, served: Served, path: Path) -> None:
         model.save_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(encoder, trust_remote_code=False)
         tokenizer.model_max_length = served.max_tokens
+        tokenizer.init_kwargs.pop("local_files_only", None)  # else HF_HUB_OFFLINE stands in an out
         tokenizer.save_pretrained(folder)
         write_served(served, folder)
 

@@ -1,4 +1,4 @@
-"""A Hub on this machine: one dataset at one commit, as much of the Hub's API as its client asks for.
+"""A Hub on this machine: one dataset or model at one commit, as much of the Hub's API as its client asks for.
 
 Every request is recorded; one that the real Hub would be needed for is answered 404 and recorded as unknown,
 and a test that finds an unknown request fails.
@@ -18,18 +18,20 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @dataclass
-class ServedDataset:
+class Served:
     """What is served, and what was asked for; a `refusal` is the status and error code for every request."""
 
     files: dict[str, bytes]
     refusal: tuple[int, str] | None = None
+    kind: str = "datasets"  # or models
+    cut_short: str = ""  # a file of which only the first half is sent
     endpoint: str = ""
     requests: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def serving(hub: ServedDataset) -> Iterator[ServedDataset]:
+def serving(hub: Served) -> Iterator[Served]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(hub))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -42,7 +44,7 @@ def serving(hub: ServedDataset) -> Iterator[ServedDataset]:
         server.server_close()
 
 
-def _handler_for(hub: ServedDataset) -> type[BaseHTTPRequestHandler]:
+def _handler_for(hub: Served) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -56,7 +58,9 @@ def _handler_for(hub: ServedDataset) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(content)
+                cut = hub.cut_short and path.endswith(hub.cut_short)
+                self.wfile.write(content[: len(content) // 2] if cut else content)
+                self.close_connection = bool(cut)
 
         do_GET = do_HEAD = do_POST = _answer  # noqa: N815
 
@@ -66,20 +70,21 @@ def _handler_for(hub: ServedDataset) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _respond(hub: ServedDataset, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+def _respond(hub: Served, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
     if hub.refusal is not None:
         return _error(*hub.refusal)
-    file = path.removeprefix(f"/datasets/{DATASET}/resolve/{COMMIT}/")
+    room = "/datasets" if hub.kind == "datasets" else ""
+    file = path.removeprefix(f"{room}/{DATASET}/resolve/{COMMIT}/")
     if file != path:
         return _file(hub, file)
-    api = path.removeprefix(f"/api/datasets/{DATASET}/")
+    api = path.removeprefix(f"/api/{hub.kind}/{DATASET}/")
     if api == f"revision/{COMMIT}":
         return _json({"id": DATASET, "sha": COMMIT, "siblings": [{"rfilename": name} for name in hub.files]})
     if api == f"paths-info/{COMMIT}":
         return _json(_paths_info(hub, _paths_in(body)))
     if api == f"tree/{COMMIT}" or api.startswith(f"tree/{COMMIT}/"):
         return _json(_tree(hub, api.removeprefix(f"tree/{COMMIT}").strip("/")))
-    if path.startswith(f"/api/datasets/{DATASET}/revision/"):
+    if path.startswith(f"/api/{hub.kind}/{DATASET}/revision/"):
         return _error(404, "RevisionNotFound")
     hub.unknown.append(f"{method} {path}")
     return _error(404, "")
@@ -89,7 +94,7 @@ def _error(status: int, code: str) -> tuple[int, dict[str, str], bytes]:
     return status, {"X-Error-Code": code, "X-Error-Message": "refused"}, b"{}"
 
 
-def _file(hub: ServedDataset, name: str) -> tuple[int, dict[str, str], bytes]:
+def _file(hub: Served, name: str) -> tuple[int, dict[str, str], bytes]:
     if name not in hub.files:
         return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}, b""
     return 200, {"ETag": f'"{_oid(hub.files[name])}"', "X-Repo-Commit": COMMIT}, hub.files[name]
@@ -104,12 +109,12 @@ def _paths_in(body: bytes) -> list[str]:
     return list(json.loads(text)["paths"]) if text.startswith("{") else parse_qs(text)["paths"]
 
 
-def _paths_info(hub: ServedDataset, paths: list[str]) -> list[dict[str, object]]:
+def _paths_info(hub: Served, paths: list[str]) -> list[dict[str, object]]:
     entries = {str(entry["path"]): entry for entry in _tree(hub, "", recursive=True)}
     return [entries[path] for path in paths if path in entries]
 
 
-def _tree(hub: ServedDataset, folder: str, recursive: bool = False) -> list[dict[str, object]]:
+def _tree(hub: Served, folder: str, recursive: bool = False) -> list[dict[str, object]]:
     inside = f"{folder}/" if folder else ""
     folders = {name[: name.rindex("/")] for name in hub.files if "/" in name}
     entries: list[dict[str, object]] = [

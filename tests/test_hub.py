@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.lib.hub import _classes
-from tests.hub_server import COMMIT, DATASET, ServedDataset, serving
+from tests.hub_server import COMMIT, DATASET, Served, serving
 
 REPOSITORY = Path(__file__).parents[1]
 OTHER_COMMIT = "f" * 40
@@ -59,9 +59,9 @@ def as_parquet(rows: list[tuple[str, int]]) -> bytes:
 
 
 @pytest.fixture
-def hub() -> Iterator[ServedDataset]:
+def hub() -> Iterator[Served]:
     files = {f"split/{split}-00000-of-00001.parquet": as_parquet(rows) for split, rows in ROWS.items()}
-    with serving(ServedDataset({"README.md": README.encode(), **files})) as served:
+    with serving(Served({"README.md": README.encode(), **files})) as served:
         yield served
     assert served.unknown == []
 
@@ -97,7 +97,7 @@ def ingest(project: Path, endpoint: str, **environment: str) -> subprocess.Compl
 
 
 def nowhere() -> str:
-    with serving(ServedDataset({})) as served:
+    with serving(Served({})) as served:
         return served.endpoint  # closed by the time anyone calls
 
 
@@ -137,7 +137,7 @@ def test_files_that_stand_in_the_folder_need_neither_hub_nor_client(project: Pat
 
 
 @pytest.mark.slow
-def test_the_hub_gives_the_table_that_the_files_give(project: Path, hub: ServedDataset) -> None:
+def test_the_hub_gives_the_table_that_the_files_give(project: Path, hub: Served) -> None:
     result = ingest(project, hub.endpoint)
     assert (result.stdout, result.stderr) == ("ingest: 3 train, 1 test; 1 row rejected (moods)\n", "")
     fetched = pl.read_parquet(project / "out/ingested.parquet")
@@ -151,7 +151,7 @@ def test_the_hub_gives_the_table_that_the_files_give(project: Path, hub: ServedD
 
 
 @pytest.mark.slow
-def test_only_what_is_missing_is_fetched(project: Path, hub: ServedDataset) -> None:
+def test_only_what_is_missing_is_fetched(project: Path, hub: Served) -> None:
     (project / "data/sources/moods/test.txt").write_text("of our own;glad\n")
     assert ingest(project, hub.endpoint).returncode == 0
     table = pl.read_parquet(project / "out/ingested.parquet")
@@ -174,7 +174,7 @@ def test_a_hub_that_cannot_be_reached_is_one_message(project: Path) -> None:
     [(404, "RepoNotFound", "HF_TOKEN"), (403, "GatedRepo", "HF_TOKEN"), (500, "", "answered 500")],
 )
 def test_a_hub_that_refuses_is_one_message(
-    project: Path, hub: ServedDataset, status: int, code: str, words: str
+    project: Path, hub: Served, status: int, code: str, words: str
 ) -> None:
     hub.refusal = (status, code)
     assert words in refused(ingest(project, hub.endpoint), project)
@@ -182,7 +182,7 @@ def test_a_hub_that_refuses_is_one_message(
 
 @pytest.mark.slow
 def test_what_was_fetched_once_serves_without_the_hub_but_no_other_commit_does(
-    project: Path, hub: ServedDataset
+    project: Path, hub: Served
 ) -> None:
     assert ingest(project, hub.endpoint).returncode == 0
     first = (project / "out/ingested.parquet").read_bytes()
@@ -195,7 +195,7 @@ def test_what_was_fetched_once_serves_without_the_hub_but_no_other_commit_does(
 
 
 @pytest.mark.slow
-def test_a_folder_of_the_datasets_name_is_not_taken_for_it(project: Path, hub: ServedDataset) -> None:
+def test_a_folder_of_the_datasets_name_is_not_taken_for_it(project: Path, hub: Served) -> None:
     (project / DATASET).mkdir(parents=True)
     (project / DATASET / "train.csv").write_text("text,label\nplanted,0\n")
     assert ingest(project, hub.endpoint).returncode == 0
@@ -213,13 +213,13 @@ def test_a_folder_of_the_datasets_name_is_not_taken_for_it(project: Path, hub: S
     ],
 )
 def test_what_the_dataset_does_not_have_is_named(
-    project: Path, hub: ServedDataset, old: str, new: str, words: str
+    project: Path, hub: Served, old: str, new: str, words: str
 ) -> None:
     edit(project, old, new)
     assert words in refused(ingest(project, hub.endpoint), project)
 
 
 @pytest.mark.slow
-def test_a_program_in_a_dataset_is_not_run(project: Path, hub: ServedDataset) -> None:
+def test_a_program_in_a_dataset_is_not_run(project: Path, hub: Served) -> None:
     hub.files["moods.py"] = b"raise SystemExit('ran')"
     assert "ran" not in refused(ingest(project, hub.endpoint), project)

@@ -38,7 +38,6 @@ WITHOUT_TORCH = (
     "profile",
     "tokenize",
     "baseline",
-    "evaluate",
     "errors",
     "report",
 )
