@@ -1,1 +1,1 @@
-"""What two stages or more share. Nothing here imports a stage."""
+"""What stages share, and parts of a stage too large for one sitting. Nothing here imports a stage."""
