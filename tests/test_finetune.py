@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
+from safetensors.numpy import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from stages import encoder as encoder_stage
@@ -114,6 +115,15 @@ def test_the_same_bytes_twice_and_others_with_another_seed(folder: Path) -> None
     assert files_of("model", "curve") == first
     run_stage(epochs=1, seed=2)
     assert files_of("model")[Path("model/model.safetensors")] != first[Path("model/model.safetensors")]
+
+
+def test_the_seed_decides_the_heads_first_weights(folder: Path) -> None:
+    heads = []
+    for seed in (1, 2):
+        run_stage(epochs=0.1, learning_rate=1e-30, seed=seed)
+        heads.append(load_file("model/model.safetensors")["classifier.weight"])
+    angle = np.sum(heads[0] * heads[1]) / np.linalg.norm(heads[0]) / np.linalg.norm(heads[1])
+    assert abs(angle) < 0.9  # the temperature scales a head and turns none
 
 
 def test_no_time_and_no_place_enters_an_out(folder: Path) -> None:
