@@ -28,9 +28,8 @@ KNOBS: dict[str, dict[str, Any]] = {
     "baseline": {"folds": 2, "tfidf_min_documents": 1},
     "finetune": {"epochs": 5, "batch_size": 8, "learning_rate": 1e-2},
     "evaluate": {"resamples": 50},
-    "errors": {
-        "map_examples": 9
-    },  # too few for UMAP, which compiles for 20 seconds; tests/test_errors.py has it
+    # too few for UMAP, which compiles for 20 seconds; tests/test_errors.py has it
+    "errors": {"map_examples": 9},
 }
 SOURCE = """\
 title: Tiny
