@@ -1,11 +1,17 @@
 """Judge every model on every labelled evaluation role, each score with an interval.
 
 metrics/evaluate.json is nested as model, role, score: `finetuned.test.macro_f1`, with `_low` and `_high`
-beside it. A model's figures on a role depend on its predictions there and on this stage's params alone,
-not on which other models and roles there are.
+beside it. A model's figures on a role depend on its own predictions and on this stage's params alone, not on
+which other models and roles there are. Beside the scores stand `probabilities` (log loss, Brier score,
+calibration errors), the same `before_temperature`, `automation` (what share of the examples can be decided
+without a person, and how precisely, at thresholds chosen on validation) and, where there is a positive class,
+`best_f1` (at the threshold that is best on validation).
 
-metrics/evaluate/<role>/<model>.csv holds an example a row, actual and predicted: DVC draws confusion matrices
-of it.
+metrics/comparisons.json is nested as role, other model, score: the fine-tuned model less the other one, on
+the same examples, with interval and p, and how many examples flipped each way.
+
+metrics/evaluate holds what DVC draws, a CSV a role with a column `model`: reliability, precision_recall, roc,
+risk_coverage, slices; and confusion/<role>/<model>.csv, an example a row, actual and predicted.
 
 metrics/summary.json is the handful that `dvc exp show` displays in 120 columns, all of the source's first
 metric: of the fine-tuned model, where that is f1, `test.f1` between `test.low` and `test.high`, and
@@ -13,49 +19,40 @@ metric: of the fine-tuned model, where that is f1, `test.f1` between `test.low` 
 same test rows. A source without a labelled test is summed up by its first labelled evaluation role.
 """
 
+import json
 import zlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 from pydantic import Field
 from tqdm import tqdm
 
+from stages.lib.curves import precision_recall, roc
 from stages.lib.exceptions import DataError
-from stages.lib.intervals import with_intervals
-from stages.lib.metrics import ClassificationScores
+from stages.lib.external import read_external
+from stages.lib.judging import Figures, Model, Settings, judge, judge_against, judge_slices, predicted
+from stages.lib.operating import OperatingPoint, operating_points
 from stages.lib.params import StageParams, load_params
 from stages.lib.predictions import BASELINES, FINETUNED, evaluation_roles, logits_of, read_predictions
+from stages.lib.probabilities import reliability, risk_coverage
+from stages.lib.slices import Slice, slices_of
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import replacing, write_json
 from stages.lib.task import Task, read_task
+from stages.lib.thresholds import best_f1_threshold
 
-Figures = dict[str, Any]  # score name -> value, and `by_class`
+CURVE_POINTS = 200  # a curve on a screen needs no more
 
 
 class Params(StageParams):
     resamples: int = Field(ge=1)
     confidence: float = Field(gt=0, lt=1)
     seed: int
-
-
-class ScoresWithIntervals(ClassificationScores):
-    """The scores, each between the bounds of its interval."""
-
-    def __init__(self, task: Task, *, resamples: int, confidence: float, seed: int) -> None:
-        self.resamples, self.confidence = resamples, confidence
-        super().__init__(task, seed=seed)
-
-    def _compute(self, predictions: list[int], references: list[int]) -> Figures:
-        return with_intervals(
-            self.task,
-            np.asarray(references),
-            np.asarray(predictions),
-            resamples=self.resamples,
-            confidence=self.confidence,
-            seed=self.seed,
-        )
+    calibration_bins: int = Field(ge=2)
+    slice_least_n: int = Field(ge=2)
+    slice_values: int = Field(ge=1)
+    external: str
 
 
 def seed_of(seed: int, model: str, role: str) -> int:
@@ -74,19 +71,44 @@ def labelled_roles(predictions: pl.DataFrame) -> list[str]:
     return roles
 
 
-def judge(task: Task, predictions: pl.DataFrame, params: Params, seed: int) -> Figures:
-    """`predictions` are of one model on one role."""
-    metric = ScoresWithIntervals(task, resamples=params.resamples, confidence=params.confidence, seed=seed)
-    figures: Figures = metric.compute(
-        predictions=predicted(predictions), references=predictions["label"].to_numpy()
-    )
-    return figures
+def read_models(
+    task: Task, tables: dict[str, pl.DataFrame], fitted: dict[str, Any], external: Path
+) -> dict[str, Model]:
+    """Our own, baselines first, then those from elsewhere.
+
+    `fitted` has what was fitted on validation: each model's temperature, the operating points within the
+    fine-tuned one.
+    """
+    carried = [OperatingPoint.model_validate(point) for point in fitted[FINETUNED]["operating"]]
+    models = {}
+    for name in (*BASELINES, FINETUNED):
+        model = on_validation(task, judged(tables[name]), fitted[name]["temperature"])
+        models[name] = model._replace(points=carried) if name == FINETUNED else model
+    for name, found in read_external(external, task, tables[FINETUNED]).items():
+        model = on_validation(task, judged(found.predictions), None)
+        models[name] = model if found.has_probabilities else model._replace(points=None, best_f1=None)
+    return models
 
 
-def predicted(predictions: pl.DataFrame) -> np.ndarray:
-    """Class numbers, [N]; of equal logits the first class counts."""
-    numbers_N: np.ndarray = logits_of(predictions).argmax(axis=1)
-    return numbers_N
+def judged(predictions: pl.DataFrame) -> pl.DataFrame:
+    """The labelled rows of evaluation roles."""
+    in_roles = pl.col("role").is_in(evaluation_roles(predictions))
+    return predictions.filter(pl.col("label").is_not_null() & in_roles)
+
+
+def on_validation(task: Task, predictions: pl.DataFrame, temperature: float | None) -> Model:
+    """With every threshold chosen on validation."""
+    rows = predictions.filter(pl.col("role") == "validation")
+    logits_NC, labels_N = logits_of(rows), rows["label"].to_numpy()
+    points = operating_points(logits_NC, labels_N)
+    return Model(predictions, temperature, points, best_f1_threshold(task, logits_NC, labels_N))
+
+
+def slices_on(task: Task, rows: pl.DataFrame, splits: pl.DataFrame, params: Params) -> list[Slice]:
+    """The slices of one model's rows on a role, in their order."""
+    columns = splits.select("id", "label", "text_original", *task.kept)
+    found = rows.select("id").join(columns, on="id", how="left", maintain_order="left")
+    return slices_of(found, task, most_values=params.slice_values, least_n=params.slice_least_n)
 
 
 def confusion(task: Task, predictions: pl.DataFrame) -> pl.DataFrame:
@@ -130,21 +152,81 @@ def write_csv(table: pl.DataFrame, path: Path) -> None:
         table.write_csv(partial)
 
 
+def plot_tables(
+    task: Task, model: Model, role: str, slices: list[Slice], settings: Settings, seed: int
+) -> dict[str, pl.DataFrame]:
+    """Name of the plot -> its rows for one model; slices alone where the model gives no probabilities."""
+    rows = model.on(role)
+    tables = {"slices": judge_slices(task, rows, slices, settings, seed)}
+    if model.points is None:
+        return tables
+    logits_NC, labels_N = logits_of(rows), rows["label"].to_numpy()
+    level = settings.confidence
+    bins = {"after": logits_NC}
+    if model.temperature is not None:
+        bins["before"] = logits_NC * model.temperature
+    return tables | {
+        "reliability": pl.concat(
+            reliability(values_NC, labels_N, bins=settings.calibration_bins, confidence=level).select(
+                pl.lit(when).alias("temperature"), pl.all()
+            )
+            for when, values_NC in bins.items()
+        ),
+        "precision_recall": precision_recall(task, logits_NC, labels_N, CURVE_POINTS),
+        "roc": roc(task, logits_NC, labels_N, CURVE_POINTS),
+        "risk_coverage": risk_coverage(logits_NC, labels_N, confidence=level, points=CURVE_POINTS),
+    }
+
+
+def write_plots(tables: dict[str, dict[str, pl.DataFrame]], folder: Path, role: str) -> None:
+    """`tables` are by model, then by plot; a plot's CSV holds every model that has it."""
+    for name in dict.fromkeys(name for of_model in tables.values() for name in of_model):
+        parts = [
+            of_model[name].with_columns(model=pl.lit(model)).select("model", pl.exclude("model"))
+            for model, of_model in tables.items()
+            if name in of_model
+        ]
+        write_csv(pl.concat(parts), folder / name / f"{role}.csv")
+
+
 def main(
-    *, task: InPath, baseline: InPath, finetuned: InPath, plots: OutPath, metrics: OutPath, summary: OutPath
+    *,
+    task: InPath,
+    splits: InPath,
+    baseline: InPath,
+    baseline_fitted: InPath,
+    finetuned: InPath,
+    finetuned_fitted: InPath,
+    external: InPath,
+    plots: OutPath,
+    metrics: OutPath,
+    comparisons: OutPath,
+    summary: OutPath,
 ) -> None:
     params = load_params("evaluate", Params)
-    what = read_task(task)
-    tables = read_predictions(baseline) | read_predictions(finetuned)
-    roles = labelled_roles(tables[FINETUNED])
-    evaluation: dict[str, dict[str, Figures]] = {}
-    for model in tqdm((*BASELINES, FINETUNED), desc="evaluate", unit="model", delay=2, disable=None):
-        evaluation[model] = {}
-        for role in roles:
-            rows = tables[model].filter(pl.col("role") == role, pl.col("label").is_not_null())
-            evaluation[model][role] = judge(what, rows, params, seed_of(params.seed, model, role))
-            write_csv(confusion(what, rows), plots / role / f"{model}.csv")
+    settings = Settings(params.resamples, params.confidence, params.calibration_bins)
+    what, examples = read_task(task), pl.read_parquet(splits)
+    predictions = read_predictions(baseline) | read_predictions(finetuned)
+    fitted = json.loads(baseline_fitted.read_bytes()) | {FINETUNED: json.loads(finetuned_fitted.read_bytes())}
+    roles = labelled_roles(predictions[FINETUNED])
+    models = read_models(what, predictions, fitted, external)
+    evaluation: dict[str, dict[str, Figures]] = {name: {} for name in models}
+    compared: dict[str, dict[str, Figures]] = {role: {} for role in roles}
+    for role in tqdm(roles, desc="evaluate", unit="role", delay=2, disable=None):
+        reference, drawn = models[FINETUNED].on(role), {}
+        slices = slices_on(what, reference, examples, params)
+        for name, model in models.items():
+            rows, seed = model.on(role), seed_of(params.seed, name, role)
+            if rows.is_empty():  # a model from elsewhere need not cover every role
+                continue
+            evaluation[name][role] = judge(what, model, role, settings, seed)
+            drawn[name] = plot_tables(what, model, role, slices, settings, seed)
+            write_csv(confusion(what, rows), plots / "confusion" / role / f"{name}.csv")
+            if name != FINETUNED:
+                compared[role][name] = judge_against(what, reference, rows, settings, seed)
+        write_plots(drawn, plots, role)
     write_json(evaluation, metrics)
+    write_json(compared, comparisons)
     write_json(summarize(what, evaluation), summary)
     print(f"evaluate: {headline(what, evaluation)}")
 

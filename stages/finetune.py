@@ -9,7 +9,7 @@ import shutil
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +40,7 @@ from stages.lib.encoding import max_tokens_of
 from stages.lib.exceptions import ConfigError
 from stages.lib.inference import infer, inputs_read, quieten_transformers
 from stages.lib.metrics import ClassificationScores
+from stages.lib.operating import OperatingPoint, operating_points
 from stages.lib.params import StageParams, load_params
 from stages.lib.scores import scores
 from stages.lib.served import Served, write_served
@@ -204,8 +205,16 @@ def score(metric: ClassificationScores, judged: EvalPrediction) -> dict[str, flo
     return dict(metric.compute(predictions=predicted_N, references=judged.label_ids))
 
 
-def calibrate(model: Any, validation: pa.Table, task: Task, params: Params) -> tuple[float, dict[str, float]]:
-    """Divide the temperature out of the head; returns it and the validation scores, which stay the same."""
+class Fitted(NamedTuple):
+    """What validation is for, once training is done."""
+
+    temperature: float
+    operating: list[OperatingPoint]
+    scores: dict[str, float]  # and `n`
+
+
+def calibrate(model: Any, validation: pa.Table, task: Task, params: Params) -> Fitted:
+    """Divide the temperature out of the head, which leaves the scores as they are."""
     (logits_NC,) = infer(
         model, validation, params.batch_tokens, lambda outputs, _: (outputs.logits,), title="calibrate"
     )
@@ -219,7 +228,8 @@ def calibrate(model: Any, validation: pa.Table, task: Task, params: Params) -> t
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.div_(temperature)
-    return temperature, scores(task, labels_N, logits_NC.argmax(axis=1)) | {"n": len(labels_N)}
+    scored = scores(task, labels_N, logits_NC.argmax(axis=1)) | {"n": len(labels_N)}
+    return Fitted(temperature, operating_points(logits_NC / temperature, labels_N), scored)
 
 
 def save(model: Any, encoder: Path, served: Served, path: Path) -> None:
@@ -252,21 +262,25 @@ def main(
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
     shutil.rmtree(CHECKPOINTS, ignore_errors=True)
     validation = open_stream(tokens).filter(pc.field("role") == "validation")
-    temperature, scored = calibrate(trained, validation, what, params)
+    fitted = calibrate(trained, validation, what, params)
     served = Served(
         cleaning=read_cleaning(cleaning),
         text_columns=[name for name in (what.columns.text, what.columns.text_pair) if name],
         labels=what.labels,
         max_tokens=max_tokens_of(validation),
-        temperature=temperature,
+        temperature=fitted.temperature,
+        operating=fitted.operating,
     )
     save(trained, encoder, served, model)
     steps, epochs = trainer.state.global_step, trainer.state.epoch
-    write_json({"steps": steps, "epochs": epochs, "temperature": temperature, "validation": scored}, metrics)
+    operating = [point.model_dump() for point in fitted.operating]
+    ran = {"steps": steps, "epochs": epochs, "temperature": fitted.temperature, "operating": operating}
+    scored = fitted.scores
+    write_json(ran | {"validation": scored}, metrics)
     print(
         f"finetune: {steps:,} steps, {epochs:g} epochs, {params.select} checkpoint; "
         f"validation {what.metrics[0]} {scored[what.metrics[0]]:.3f} (n {scored['n']:,}); "
-        f"temperature {temperature:.2f}"
+        f"temperature {fitted.temperature:.2f}"
     )
 
 

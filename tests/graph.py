@@ -62,9 +62,14 @@ def packages_hold_no_code(project: Project) -> Iterator[str]:
 
 
 def arrows_run_one_way(project: Project) -> Iterator[str]:
-    """commands -> stages -> stages.lib; no stage imports a stage."""
-    allowed = {"commands": ("commands", "stages", "stages/lib"), "stages": ("stages/lib",)}
-    for room, rooms in (allowed | {"stages/lib": ("stages/lib",)}).items():
+    """commands -> commands.lib -> stages.lib, commands -> stages -> stages.lib; no stage imports a stage."""
+    allowed = {
+        "commands": ("commands", "commands/lib", "stages", "stages/lib"),
+        "commands/lib": ("commands/lib", "stages/lib"),
+        "stages": ("stages/lib",),
+        "stages/lib": ("stages/lib",),
+    }
+    for room, rooms in allowed.items():
         for path in sorted((project.root / room).glob("*.py")):
             for used in sorted(imported_files(path, project.root)):
                 if str(PurePosixPath(used).parent) not in rooms:
@@ -75,7 +80,8 @@ def lib_is_used(project: Project) -> Iterator[str]:
     """A lib module that no stage and no command reaches is dead (docs/decisions/lib.md)."""
     users = [path for room in ("stages", "commands") for path in (project.root / room).glob("*.py")]
     reached = {path: _reachable(path, project.root) for path in users}
-    for path in sorted((project.root / "stages/lib").glob("*.py")):
+    libs = [path for room in ("stages", "commands") for path in (project.root / room / "lib").glob("*.py")]
+    for path in sorted(libs):
         name = str(path.relative_to(project.root))
         if path.name != "__init__.py" and not any(name in files for files in reached.values()):
             yield f"{name}: no stage and no command uses it"

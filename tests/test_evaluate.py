@@ -5,17 +5,30 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import softmax
+from sklearn.metrics import f1_score, log_loss
 
 from stages.evaluate import confusion, headline, labelled_roles, main, seed_of, summarize
 from stages.lib.exceptions import DataError
 from stages.lib.metrics import ClassificationScores
 from stages.lib.predictions import FINETUNED, write_predictions
 from stages.lib.scores import scores
+from stages.lib.tables import write_json, write_parquet
 from stages.lib.task import write_task
 from tests.test_scores import a_task
 
-TASK = a_task(["ham", "spam, or not", "other"])
-PARAMS = "evaluate:\n  confidence: 0.95\n  resamples: 300\n  seed: 13\n"
+TASK = a_task(["ham", "spam, or not", "other"]).model_copy(update={"kept": ["place"]})
+PARAMS = """\
+evaluate:
+  confidence: 0.95
+  resamples: 300
+  seed: 13
+  calibration_bins: 10
+  slice_values: 5
+  slice_least_n: 10
+  external: external
+"""
+POINTS = [{"precision": 0.9, "threshold": 0.8}, {"precision": 0.95, "threshold": None}]
 SKILL = {"dummy": 0.0, "tfidf": 1.0, "features": 1.5, "finetuned": 4.0}
 
 
@@ -25,6 +38,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("params.yaml").write_text(PARAMS, encoding="utf-8")
     write_task(TASK, Path("task.json"))
     write_all_predictions(some_examples())
+    Path("external").mkdir()
+    write_json({model: {"temperature": 1.0} for model in SKILL}, Path("baseline.json"))
+    write_json({"temperature": 2.0, "operating": POINTS}, Path("finetune.json"))
     return tmp_path
 
 
@@ -47,15 +63,26 @@ def write_all_predictions(examples: pl.DataFrame, **changed: float) -> None:
     for model, skill in (SKILL | changed).items():
         folder = "finetuned" if model == FINETUNED else "baseline"
         write_predictions(examples, noise + skill * leaning, Path(folder) / f"{model}.parquet")
+    names = pl.Series(TASK.labels)
+    splits = examples.select("id", "role", label=names.gather(examples["label"])).with_columns(
+        text_original=pl.lit("Text ") + pl.col("id"),
+        place=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("Oslo")).otherwise(pl.lit("Lima")),
+    )
+    write_parquet(splits, Path("splits.parquet"))
 
 
 def evaluated() -> dict[str, Any]:
     main(
         task=Path("task.json"),
+        splits=Path("splits.parquet"),
         baseline=Path("baseline"),
+        baseline_fitted=Path("baseline.json"),
         finetuned=Path("finetuned"),
+        finetuned_fitted=Path("finetune.json"),
+        external=Path("external"),
         plots=Path("plots"),
         metrics=Path("evaluate.json"),
+        comparisons=Path("comparisons.json"),
         summary=Path("summary.json"),
     )
     evaluation: dict[str, Any] = json.loads(Path("evaluate.json").read_bytes())
@@ -90,8 +117,9 @@ def test_a_row_without_a_label_is_not_judged(project: Path) -> None:
 
 
 def test_the_same_inputs_give_the_same_bytes(project: Path) -> None:
-    outs = [Path("evaluate.json"), Path("summary.json"), Path("plots/test/finetuned.csv")]
     evaluated()
+    outs = [*Path().glob("*.json"), *Path("plots").rglob("*.csv")]
+    assert len(outs) > 15
     first = [out.read_bytes() for out in outs]
     evaluated()
     assert [out.read_bytes() for out in outs] == first
@@ -130,10 +158,11 @@ def test_each_model_and_role_has_a_seed_of_its_own() -> None:
 
 def test_the_confusion_data_name_classes_and_hold_every_judged_example(project: Path) -> None:
     evaluation = evaluated()
-    assert sorted(path.relative_to("plots").as_posix() for path in Path("plots").glob("*/*")) == sorted(
+    folder = Path("plots/confusion")
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*")) == sorted(
         f"{role}/{model}.csv" for role in ("validation", "test") for model in SKILL
     )
-    rows = pl.read_csv("plots/test/tfidf.csv")
+    rows = pl.read_csv("plots/confusion/test/tfidf.csv")
     assert rows.columns == ["actual", "predicted"]
     assert set(rows["actual"]) == set(TASK.labels)
     right = (rows["actual"] == rows["predicted"]).mean()
@@ -205,3 +234,116 @@ def test_the_metric_takes_batches() -> None:
     for references, predictions in (([0, 1], [0, 1]), ([2, 1], [1, 1])):
         metric.add_batch(predictions=predictions, references=references)
     assert metric.compute() == scores(TASK, np.array([0, 1, 2, 1]), np.array([0, 1, 1, 1]))
+
+
+def finetuned_on(role: str) -> pl.DataFrame:
+    return pl.read_parquet("finetuned/finetuned.parquet").filter(pl.col("role") == role)
+
+
+def test_a_comparison_is_of_the_finetuned_model_with_each_other_on_the_same_examples(project: Path) -> None:
+    evaluation = evaluated()
+    compared = json.loads(Path("comparisons.json").read_bytes())
+    assert {role: set(models) for role, models in compared.items()} == {
+        role: {"dummy", "tfidf", "features"} for role in ("validation", "test")
+    }
+    found = compared["test"]["tfidf"]
+    for name in ("accuracy", "macro_f1"):
+        expected = evaluation["finetuned"]["test"][name] - evaluation["tfidf"]["test"][name]
+        assert found[name]["difference"] == pytest.approx(expected, abs=2e-6)
+        assert found[name]["low"] <= found[name]["difference"] <= found[name]["high"]
+    assert found["flips"]["fixed"] - found["flips"]["broken"] == round(100 * found["accuracy"]["difference"])
+
+
+def test_probabilities_are_judged_as_they_are_and_as_they_were_before_the_temperature(project: Path) -> None:
+    figures = evaluated()["finetuned"]["test"]
+    rows = finetuned_on("test")
+    labels_N, logits_NC = rows["label"].to_numpy(), rows["logits"].to_numpy().astype(float)
+    for name, values_NC in (("probabilities", logits_NC), ("before_temperature", 2.0 * logits_NC)):
+        expected = log_loss(labels_N, softmax(values_NC, axis=1), labels=range(3))
+        assert figures[name]["log_loss"] == pytest.approx(expected, abs=1e-5)
+        assert figures[name]["log_loss_low"] < expected < figures[name]["log_loss_high"]
+
+
+def test_the_thresholds_judged_are_those_that_travel_with_the_model(project: Path) -> None:
+    rows = evaluated()["finetuned"]["test"]["automation"]
+    assert [(row["target"], row["threshold"]) for row in rows] == [(0.9, 0.8), (0.95, None)]
+    sure_N = softmax(finetuned_on("test")["logits"].to_numpy().astype(float), axis=1).max(axis=1)
+    assert rows[0]["share"] == pytest.approx((sure_N >= 0.8).mean())
+    assert rows[1]["share"] == 0
+
+
+def test_the_best_threshold_for_f1_is_chosen_on_validation_and_judged_on_test(project: Path) -> None:
+    write_task(TASK.model_copy(update={"positive": "ham"}), Path("task.json"))
+    evaluation = evaluated()["finetuned"]
+    thresholds = {evaluation[role]["best_f1"]["threshold"] for role in ("validation", "test")}
+    assert len(thresholds) == 1
+    assert evaluation["validation"]["best_f1"]["f1"] >= evaluation["validation"]["f1"]
+    probability_N = softmax(finetuned_on("test")["logits"].to_numpy().astype(float), axis=1)[:, 0]
+    is_ham_N = (finetuned_on("test")["label"] == 0).to_numpy()
+    expected = f1_score(is_ham_N, probability_N >= thresholds.pop())
+    assert evaluation["test"]["best_f1"]["f1"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_slices_have_the_scores_of_their_examples_and_the_worst_stand_first(project: Path) -> None:
+    evaluated()
+    table = pl.read_csv("plots/slices/test.csv")
+    assert set(table["model"]) == set(SKILL)
+    ours = table.filter(pl.col("model") == "tfidf")
+    assert ours["accuracy"].is_sorted()
+    assert {"label = ham", "place = Oslo", "place = Lima"} <= set(ours["slice"])
+    rows = pl.read_parquet("baseline/tfidf.parquet").join(pl.read_parquet("splits.parquet"), on="id")
+    rows = rows.filter(pl.col("role") == "test", pl.col("place") == "Oslo")
+    right_N = rows["logits"].to_numpy().argmax(axis=1) == rows["label"].to_numpy()
+    oslo = ours.row(by_predicate=pl.col("slice") == "place = Oslo", named=True)
+    assert oslo["n"] == len(rows)
+    assert oslo["accuracy"] == pytest.approx(right_N.mean())
+    assert oslo["accuracy_low"] < oslo["accuracy"] < oslo["accuracy_high"]
+    assert oslo["p_holm"] >= oslo["p"]
+
+
+def test_without_a_slice_of_enough_examples_the_table_has_its_columns_alone(project: Path) -> None:
+    Path("params.yaml").write_text(
+        PARAMS.replace("slice_least_n: 10", "slice_least_n: 1000"), encoding="utf-8"
+    )
+    evaluated()
+    table = pl.read_csv("plots/slices/test.csv")
+    assert table.is_empty()
+    assert {"model", "slice", "accuracy", "accuracy_low", "p_holm"} <= set(table.columns)
+
+
+def write_external(name: str, role: str, header: str, cell: str) -> None:
+    ids = finetuned_on(role)["id"]
+    Path(f"external/{name}.csv").write_text(
+        "\n".join([header, *(f"{i},{cell}" for i in ids)]), encoding="utf-8"
+    )
+
+
+def test_predictions_from_elsewhere_are_judged_like_any_other_on_the_roles_that_they_cover(
+    project: Path,
+) -> None:
+    before = evaluated()
+    write_external("vendor", "test", "id,label", "ham")
+    evaluation = evaluated()
+    vendor = evaluation.pop("vendor")
+    assert evaluation == before
+    assert set(vendor) == {"test"}
+    assert vendor["test"]["accuracy"] == pytest.approx((finetuned_on("test")["label"] == 0).mean())
+    assert "probabilities" not in vendor["test"]
+    assert "vendor" in json.loads(Path("comparisons.json").read_bytes())["test"]
+    assert "vendor" in set(pl.read_csv("plots/slices/test.csv")["model"])
+    assert "vendor" not in set(pl.read_csv("plots/roc/test.csv")["model"])
+
+
+def test_probabilities_from_elsewhere_have_curves_and_no_temperature(project: Path) -> None:
+    write_external("surely", "test", 'id,ham,"spam, or not",other', "0.6,0.3,0.1")
+    figures = evaluated()["surely"]["test"]
+    assert figures["probabilities"]["ece"] >= 0
+    assert "before_temperature" not in figures
+    assert "surely" in set(pl.read_csv("plots/reliability/test.csv")["model"])
+
+
+def test_figures_do_not_depend_on_the_order_of_the_rows(project: Path) -> None:
+    before = evaluated()
+    for path in (Path("finetuned/finetuned.parquet"), Path("splits.parquet")):
+        pl.read_parquet(path).sample(fraction=1, shuffle=True, seed=3).write_parquet(path)
+    assert evaluated() == before

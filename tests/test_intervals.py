@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from stages.lib.intervals import averaged_f1, counts_of, resample, wilson, with_intervals
 from stages.lib.scores import scores, scores_by_class
@@ -150,3 +151,11 @@ def test_95_percent_intervals_cover_about_95_percent() -> None:
         low, high = np.quantile(averaged_f1(resample(matrix_CC, 400, rng))["macro_f1"], [0.025, 0.975])
         covered += low <= truth <= high
     assert 0.92 <= covered / 400 <= 0.98
+
+
+@pytest.mark.parametrize("trials", [1, 2, 9, 100, 12_345])
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
+def test_the_interval_of_a_share_is_that_of_scipy(trials: int, confidence: float) -> None:
+    for hits in {0, 1, trials // 3, trials - 1, trials}:
+        theirs = binomtest(hits, trials).proportion_ci(confidence, method="wilson")
+        assert wilson(hits, trials, confidence) == pytest.approx((theirs.low, theirs.high), abs=1e-12)

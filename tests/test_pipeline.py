@@ -252,6 +252,18 @@ SPOILT_CODE = [
         "commands/summary.py: imports tests/tiny.py",
     ),
     (
+        graph.arrows_run_one_way,
+        "commands/lib/runs.py",
+        "import commands.predict",
+        "commands/lib/runs.py: imports commands/predict.py",
+    ),
+    (
+        graph.lib_is_used,
+        "commands/lib/utils.py",
+        "SEED = 1",
+        "commands/lib/utils.py: no stage and no command uses it",
+    ),
+    (
         graph.lib_is_used,
         "stages/lib/utils.py",
         "SEED = 1",

@@ -7,7 +7,7 @@ import pytest
 from transformers import pipeline
 
 from commands.predict import main
-from stages.lib.exceptions import EncoderError, SourceError
+from stages.lib.exceptions import ConfigError, EncoderError, SourceError
 from tests.tiny import ROOT, environment
 from tests.tiny_model import write_model
 
@@ -39,10 +39,10 @@ def read(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_every_row_and_column_stays_and_two_are_added(tmp_path: Path, model: Path) -> None:
+def test_every_row_and_column_stays_and_three_are_added(tmp_path: Path, model: Path) -> None:
     main(write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", model)
     header, *rows = read(tmp_path / "out.csv")
-    assert header == ["id", "text", "place", "label", "probability"]
+    assert header == ["id", "text", "place", "label", "probability", "decision"]
     assert [row[:3] for row in rows] == ROWS
     assert {row[3] for row in rows} <= set(LABELS)
     assert all(0.5 <= float(row[4]) <= 1 for row in rows)
@@ -58,6 +58,34 @@ def test_the_answer_is_that_of_transformers_behind_the_same_cleaning(tmp_path: P
         assert float(row[4]) == pytest.approx(answer["score"], abs=1e-5)
 
 
+def decisions(tmp_path: Path, model: Path, precision: float) -> list[tuple[float, str]]:
+    """Probability and decision of each row."""
+    main(write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", model, precision=precision)
+    return [(float(row[4]), row[5]) for row in read(tmp_path / "out.csv")[1:]]
+
+
+def test_a_row_is_decided_from_the_threshold_that_the_model_carries(tmp_path: Path, model: Path) -> None:
+    probabilities = sorted(probability for probability, _ in decisions(tmp_path, model, 0.95))
+    folder, between = tmp_path / "model", (probabilities[1] + probabilities[2]) / 2
+    write_model(folder, ["lowercase", "html"], LABELS, ["text"], threshold=between)
+    for probability, decision in decisions(tmp_path, folder, 0.95):
+        assert decision == ("decided" if probability >= between else "ask a human")
+    assert {decision for _, decision in decisions(tmp_path, folder, 0.95)} == {"decided", "ask a human"}
+
+
+def test_another_precision_has_another_threshold(tmp_path: Path, model: Path) -> None:
+    assert {decision for _, decision in decisions(tmp_path, model, 0.9)} == {"decided"}
+
+
+def test_a_precision_that_the_model_never_reached_decides_nothing(tmp_path: Path, model: Path) -> None:
+    assert {decision for _, decision in decisions(tmp_path, model, 0.98)} == {"ask a human"}
+
+
+def test_a_precision_without_a_threshold_is_refused(tmp_path: Path, model: Path) -> None:
+    with pytest.raises(ConfigError, match=r"found 0.97; the model carries thresholds for 0.9, 0.95, 0.98"):
+        decisions(tmp_path, model, 0.97)
+
+
 def test_chunks_change_nothing(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write(tmp_path / "in.csv", ROWS * 5)
     main(source, tmp_path / "whole.csv", model)
@@ -70,7 +98,7 @@ def test_chunks_change_nothing(tmp_path: Path, model: Path, monkeypatch: pytest.
 
 def test_a_file_with_a_header_alone(tmp_path: Path, model: Path) -> None:
     main(write(tmp_path / "in.csv", []), tmp_path / "out.csv", model)
-    assert read(tmp_path / "out.csv") == [["id", "text", "place", "label", "probability"]]
+    assert read(tmp_path / "out.csv") == [["id", "text", "place", "label", "probability", "decision"]]
 
 
 def test_another_column_another_prefix_another_delimiter(tmp_path: Path, model: Path) -> None:
@@ -79,7 +107,7 @@ def test_another_column_another_prefix_another_delimiter(tmp_path: Path, model: 
         tmp_path / "in.tsv", tmp_path / "out.tsv", model, text=["tweet"], prefix="predicted_", delimiter="\t"
     )
     first, second = (tmp_path / "out.tsv").read_text(encoding="utf-8").splitlines()
-    assert first == "tweet\tlabel\tpredicted_label\tpredicted_probability"
+    assert first == "tweet\tlabel\tpredicted_label\tpredicted_probability\tpredicted_decision"
     assert second.startswith("fire\tx\t")
 
 

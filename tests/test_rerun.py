@@ -25,7 +25,7 @@ ELSEWHERE = {
 }
 
 # Laid before the standard library's own start: the stage dies by SIGKILL just before its n-th such event.
-# Told by its environment which: a file written twice in one second would be run from the first one's bytecode.
+# Its environment tells which: a file written twice in a second would be run from the first one's bytecode.
 KILLER = """
 import os, signal, sys
 

@@ -7,7 +7,8 @@ TextrailError
 ├── SourceError        a source's folder, its files, the Hub
 ├── CleaningError      a cleaning step that cannot run here
 ├── EncoderError       an encoder that is missing, unverified or unusable
-└── DataError          data that a stage cannot work on, such as a single class
+├── DataError          data that a stage cannot work on, such as a single class
+└── RunError           a revision, or what its run left behind, that cannot be read or compared
 """
 
 
@@ -29,6 +30,10 @@ class CleaningError(TextrailError):
 
 class EncoderError(TextrailError):
     """An encoder that is missing, unverified or unusable."""
+
+
+class RunError(TextrailError):
+    """A revision, or what its run left behind, that cannot be read or compared."""
 
 
 class DataError(TextrailError):

@@ -19,7 +19,7 @@ Legend: C classes (rows of a confusion matrix are true, columns predicted), R re
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import ndtri
 from sklearn.metrics import confusion_matrix
 
 from stages.lib.scores import scores, scores_by_class
@@ -66,8 +66,11 @@ def wilson(hits: int, trials: int, confidence: float) -> Bounds | None:
     """Wilson's score interval of a share; None where there were no trials."""
     if trials == 0:
         return None
-    interval = binomtest(int(hits), int(trials)).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    # in closed form: by way of SciPy's test, whose p-value nobody asked for, it takes twenty times as long
+    square = float(ndtri((1 + confidence) / 2)) ** 2
+    middle, weight = (hits + square / 2) / (trials + square), trials / (trials + square)
+    reach = weight * (square * (hits * (trials - hits) / trials + square / 4)) ** 0.5 / trials
+    return 0.0 if hits == 0 else float(middle - reach), 1.0 if hits == trials else float(middle + reach)
 
 
 def counts_of(matrix_CC: np.ndarray) -> Counts:
@@ -94,6 +97,17 @@ def averaged_f1(counts: Counts) -> dict[str, np.ndarray]:
         "macro_f1": f1_RC.sum(axis=-1) / (either_RC > 0).sum(axis=-1),
         "weighted_f1": (f1_RC * counts.actual).sum(axis=-1) / counts.actual.sum(axis=-1),
     }
+
+
+def all_scores(task: Task, counts: Counts) -> dict[str, np.ndarray]:
+    """Every flat score of stages/lib/scores.py, [R], from counts; 0 where it divides nothing by nothing."""
+    values = {"accuracy": counts.hits.sum(axis=-1) / counts.actual.sum(axis=-1)} | averaged_f1(counts)
+    if task.positive is not None:
+        hits, actual, predicted = (part[..., task.labels.index(task.positive)] for part in counts)
+        values["precision"] = hits / np.maximum(predicted, 1)
+        values["recall"] = hits / np.maximum(actual, 1)
+        values["f1"] = 2 * hits / np.maximum(actual + predicted, 1)
+    return values
 
 
 def _class_bounds(counts: Counts, number: int, confidence: float) -> dict[str, Bounds | None]:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from stages.lib.cleaning import Cleaning
 from stages.lib.config import StrictModel
 from stages.lib.exceptions import EncoderError
+from stages.lib.operating import OperatingPoint
 from stages.lib.tables import write_json
 
 FILE = "textrail.json"
@@ -18,6 +19,7 @@ class Served(StrictModel):
     labels: list[str]
     max_tokens: int
     temperature: float  # already divided out of the head's weights; here for the record
+    operating: list[OperatingPoint]  # the probability from which no person need look, by precision
 
 
 def write_served(served: Served, folder: Path) -> None:

@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from stages.lib.exceptions import SourceError
+from stages.lib.external import read_external
+from stages.lib.predictions import logits_of
+from stages.lib.task import Task
+from tests.predicted import LABELS, examples, task_of
+
+TEST_IDS = ("e", "f", "g", "h")
+TASK = task_of()
+
+
+def write(folder: Path, text: str, name: str = "vendor.csv") -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def read(folder: Path, text: str, task: Task = TASK) -> pl.DataFrame:
+    return read_external(write(folder, text), task, examples())["vendor"].predictions
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(SourceError) as error:
+        read(folder, text)
+    return str(error.value)
+
+
+def labelled(labels: tuple[str, ...], ids: tuple[str, ...] = TEST_IDS) -> str:
+    return "id,label\n" + "".join(f"{name},{label}\n" for name, label in zip(ids, labels, strict=True))
+
+
+def test_labels_are_one_prediction_an_example_in_the_order_of_the_examples(tmp_path: Path) -> None:
+    rows = read(tmp_path, labelled(("alarm", "other", "calm", "calm"), ids=("h", "g", "f", "e")))
+    assert rows["id"].to_list() == list(TEST_IDS)
+    assert [LABELS[number] for number in logits_of(rows).argmax(axis=1)] == ["calm", "calm", "other", "alarm"]
+    assert set(rows["role"]) == {"test"}
+
+
+def test_labels_tell_no_probability(tmp_path: Path) -> None:
+    write(tmp_path, labelled(("calm",) * 4))
+    write(tmp_path, "id,calm,alarm,other\n" + "".join(f"{name},1,0,0\n" for name in TEST_IDS), "sure.csv")
+    models = read_external(tmp_path, TASK, examples())
+    assert not models["vendor"].has_probabilities
+    assert models["sure"].has_probabilities
+
+
+def test_the_sources_own_values_are_labels_too(tmp_path: Path) -> None:
+    task = TASK.model_copy(update={"raw_labels": ["0", "1", "2"]})
+    rows = read(tmp_path, labelled(("0", "1", "alarm", "2")), task)
+    assert logits_of(rows).argmax(axis=1).tolist() == [0, 1, 1, 2]
+
+
+def test_probabilities_stay_what_they_are(tmp_path: Path) -> None:
+    given = [[0.2, 0.7, 0.1], [1.0, 0.0, 0.0], [0.3, 0.3, 0.4], [0.05, 0.05, 0.9]]
+    lines = [f"{name},{','.join(map(str, row))}" for name, row in zip(TEST_IDS, given, strict=True)]
+    rows = read(tmp_path, "\n".join(["id,calm,alarm,other", *lines]))
+    assert np.exp(logits_of(rows)) == pytest.approx(np.array(given), abs=1e-6)
+
+
+def test_a_folder_without_a_csv_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("how", encoding="utf-8")
+    assert read_external(tmp_path, TASK, examples()) == {}
+
+
+def test_a_role_is_covered_whole_or_not_at_all(tmp_path: Path) -> None:
+    message = refusal(tmp_path, labelled(("calm",) * 3, ids=("e", "f", "g")))
+    assert (
+        "vendor.csv: has 3 of the 4 examples of role test; a role is covered whole or not at all" in message
+    )
+
+
+def test_training_rows_may_stand_there_and_judge_nothing(tmp_path: Path) -> None:
+    assert len(read(tmp_path, labelled(("calm",) * 5, ids=(*TEST_IDS, "a")))) == 5
+    assert "has no example of validation, test" in refusal(tmp_path, labelled(("calm",), ids=("a",)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label\ncalm\n", "no column 'id'; it has label"),
+        (
+            labelled(("calm", "loud", "calm", "calm")),
+            "id 'f': label 'loud' is no class; expected one of calm, alarm",
+        ),
+        (
+            labelled(("calm",) * 4, ids=("e", "f", "g", "zz")),
+            "1 of 4 ids are of no example in use, such as 'zz'",
+        ),
+        (labelled(("calm",) * 5, ids=(*TEST_IDS, "e")), "id 'e' stands there twice"),
+        ("id,calm,alarm\ne,1,0\n", "none of probabilities for other; it has id, calm, alarm"),
+        ("id,calm,alarm,other\ne,0.5,0.1,0.1\n", "id 'e': ('0.5', '0.1', '0.1') are no probabilities"),
+        ("id,calm,alarm,other\ne,2,-1,0\n", "are no probabilities"),
+        ("id,calm,alarm,other\ne,x,1,0\n", "are no probabilities"),
+        ("", "not a CSV in UTF-8"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refusal(tmp_path, text)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "vendor.csv").write_bytes(b"id,label\ne,\xff\xfe\n")
+    with pytest.raises(SourceError, match=r"vendor\.csv: not a CSV"):
+        read_external(tmp_path, TASK, examples())
+
+
+def test_the_name_of_one_of_our_models_is_taken(tmp_path: Path) -> None:
+    write(tmp_path, labelled(("calm",) * 4), "tfidf.csv")
+    with pytest.raises(SourceError, match=r"'tfidf' is the name of one of our own models; rename the file"):
+        read_external(tmp_path, TASK, examples())
