@@ -1,0 +1,33 @@
+"""Tables and texts for a terminal."""
+
+from collections.abc import Sequence
+from typing import Any
+
+Cells = Sequence[str]
+
+
+def columns(rows: Sequence[Cells]) -> list[str]:
+    """The rows with their cells below one another; a column that is empty below its name is left out."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    used = [place for place in range(len(widths)) if any(row[place] for row in rows[1:])]
+    return ["  ".join(row[place].ljust(widths[place]) for place in used).rstrip() for row in rows]
+
+
+def visible(text: str) -> str:
+    """One line without control characters, which could rewrite a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def example_line(example: dict[str, Any]) -> str:
+    """An example of commands.lib.flipped."""
+    texts = " | ".join(" ".join(text.split()) for text in example["texts"])
+    said = f"{example['label']}, was {example['old_predicted']}, now {example['predicted']}"
+    return f"{example['id']}: {said}  {texts}".rstrip()
+
+
+def as_interval(value: float, low: float, high: float) -> str:
+    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def as_p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,135 @@
+"""What the comparison of runs says, as text, page and JSON."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands import compare
+from commands.compare import Form, Texts
+from commands.lib.runs import Run
+from stages.lib.exceptions import ConfigError, RunError
+from tests.past_runs import Example, examples_of, write_run
+from tests.test_gate import answered
+
+Call = Callable[..., str]
+
+
+def params(rate: float, seed: int) -> str:
+    return f"finetune: {{learning_rate: {rate}, seed: {seed}}}\nclean:\n  steps: []\n"
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Compares runs given as (examples, params), named a, b, c ...; returns what was printed."""
+
+    def called(*given: tuple[list[Example], str], **options: Any) -> str:
+        runs = {
+            name: write_run(tmp_path / name, examples, name=name, params=text)
+            for name, (examples, text) in zip("abcdef", given, strict=False)
+        }
+
+        @contextmanager
+        def opened(*names: str) -> Iterator[list[Run]]:
+            yield [runs[name] for name in names]
+
+        monkeypatch.setattr(compare, "opened", opened)
+        settings = {"resamples": 500, "seed": 1} | options
+        compare.main(list(runs), **settings)
+        return capsys.readouterr().out
+
+    return called
+
+
+def test_a_table_says_by_how_much_and_how_surely(call: Call) -> None:
+    text = call((answered(1_000, 100), params(1e-4, 1)), (answered(1_000, 160), params(5e-5, 1)))
+    lines = text.splitlines()
+    assert lines[0] == "test, n = 1,000, finetuned, 95 % intervals"
+    assert lines[1] == "compared with a"
+    row = next(line for line in lines if line.startswith("b") and "accuracy" in line)
+    assert row.split() == ["b", "accuracy", "0.900", "0.840", "-0.060", "[-0.075,", "-0.045]", "<", "0.001"]
+    assert "b: 60 of 1,000 predictions changed: 0 fixed, 60 broken" in lines
+    assert "  param finetune.learning_rate: 0.0001 -> 5e-05" in lines
+    assert sum(line.startswith("  broken ") for line in lines) == 5
+    assert max(map(len, lines)) <= 120
+
+
+def test_several_runs_are_each_compared_with_the_first_and_corrected_for_their_number(call: Call) -> None:
+    text = call(
+        (answered(400, 40), params(1e-4, 1)),
+        (answered(400, 50), params(2e-4, 1)),
+        (answered(400, 40), params(3e-4, 1)),
+        form=Form.json,
+    )
+    found = json.loads(text)["comparisons"]
+    assert [comparison["new"] for comparison in found] == [["b"], ["c"]]
+    first = found[0]["differences"]["accuracy"]
+    assert first["p"] == pytest.approx(2 * 0.5**10)
+    assert first["p_holm"] == pytest.approx(2 * first["p"])
+    assert found[0]["params"] == {"finetune.learning_rate": [0.0001, 0.0002]}
+
+
+def test_only_examples_that_all_runs_have_unchanged_are_compared(call: Call) -> None:
+    other = [("e0", "another text", "calm", "calm"), *answered(10, 2)[1:8]]
+    text = call((answered(10, 2), params(1, 1)), (other, params(2, 1)))
+    assert text.startswith(
+        "test, n = 7, finetuned, 95 % intervals; 3 examples are not in all runs and are left out"
+    )
+
+
+def test_runs_without_a_common_example_are_refused(call: Call) -> None:
+    with pytest.raises(RunError, match="role test: no example stands in all of a, b"):
+        call((examples_of("ca", "ca"), params(1, 1)), (examples_of("ca", "ca", prefix="x"), params(2, 1)))
+
+
+def test_one_run_is_nothing_to_compare() -> None:
+    with pytest.raises(ConfigError, match="found one run, main; expected two or more"):
+        compare.main(["main"])
+
+
+def test_runs_that_differ_only_in_the_seed_are_a_family(call: Call) -> None:
+    runs = [
+        (answered(400, wrong), params(rate, seed))
+        for rate, seed, wrong in ((1e-4, 1, 40), (2e-4, 1, 60), (1e-4, 2, 44), (2e-4, 2, 66))
+    ]
+    found = json.loads(call(*runs, seeds=True, form=Form.json))
+    assert [group["runs"] for group in found["groups"]] == [["a", "c"], ["b", "d"]]
+    difference = found["comparisons"][0]["differences"]["accuracy"]
+    assert difference["old"] == pytest.approx((360 + 356) / 800)
+    assert difference["new"] == pytest.approx((340 + 334) / 800)
+    assert difference["low"] < difference["difference"] < difference["high"]
+    text = call(*runs, seeds=True)
+    row = next(line for line in text.splitlines() if line.startswith("a and 1 more") and "accuracy" in line)
+    assert row.split()[-3:] == ["2", "0.900,", "0.890"]
+
+
+def test_a_family_of_one_has_no_spread_and_says_what_to_do(call: Call) -> None:
+    with pytest.raises(
+        RunError, match=r"^b: no other run differs .* run it again with another finetune.seed"
+    ):
+        call(
+            *[(answered(100, 10), params(rate, seed)) for rate, seed in ((1e-4, 1), (2e-4, 1), (1e-4, 2))],
+            seeds=True,
+        )
+
+
+def test_the_page_is_markdown_in_which_texts_are_only_shown(call: Call) -> None:
+    nasty = [("x", "<b>bold</b> [link](http://x) |", "calm", "alarm"), *answered(100, 1)]
+    plain = [("x", "<b>bold</b> [link](http://x) |", "calm", "calm"), *answered(100, 1)]
+    page = call((plain, params(1, 1)), (nasty, params(2, 1)), form=Form.markdown)
+    assert "<b>" not in page
+    assert "](http" not in page
+    lines = page.splitlines()
+    head = next(n for n, line in enumerate(lines) if line.startswith("| run |"))
+    assert lines[head + 1] == "|---|---|---|---|---|---|"
+    assert lines[head + 2].startswith("| b | accuracy |")
+
+
+def test_texts_can_be_kept_back(call: Call) -> None:
+    pair = (answered(100, 1), params(1, 1)), (answered(100, 3), params(2, 1))
+    assert "text e 1" in call(*pair)
+    assert "text e 1" not in call(*pair, texts=Texts.ids)
+    assert "xxxx x 0" in call(*pair, texts=Texts.redacted)
