@@ -16,10 +16,10 @@ IN_VENV := PATH="$$PWD/.venv/bin:$$PATH"
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_USER PIP_TARGET PIP_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check set-up bench lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/run.stamp ## run what is stale of the pipeline, then print what came out
 	@$(IN_VENV) .venv/bin/python -m dvc repro
@@ -33,6 +33,8 @@ check: .venv/dev.stamp ## lint, format, types and the fast tests
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
 	@$(IN_VENV) .venv/bin/python -m pytest -n 2
+
+set-up: .venv/dev.stamp ## install all of it into .venv, as every target does that needs it
 
 bench: .venv/run.stamp ## measure alternatives side by side (bench/), one after another
 	@for bench in bench/[a-z]*.py; do name=$${bench#bench/}; \

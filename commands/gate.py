@@ -12,6 +12,7 @@ It writes reports/gate.md, fit for a pull request's comment, and metrics/gate.js
 that was judged. `--plan` judges nothing: it says how often the policy would err at this number of examples.
 """
 
+import sys
 import traceback
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,10 +91,19 @@ def main(
     except Exception:  # a crash must not read as a verdict
         traceback.print_exc()
         judgement = incomparable(against, candidate, "the gate itself failed; its traceback stands above")
-    write_text(as_markdown(judgement), markdown)
-    write_json(as_json(judgement), verdict)
+    raise typer.Exit(told(judgement, markdown, verdict))
+
+
+def told(judgement: Judgement, markdown: Path, verdict: Path) -> int:
+    """Prints and writes it; returns the exit status, which is 3 where it cannot be written."""
     print(as_text(judgement))
-    raise typer.Exit(judgement.exit_status)
+    try:
+        write_text(as_markdown(judgement), markdown)
+        write_json(as_json(judgement), verdict)
+    except OSError as error:
+        print(f"gate: {error.filename}: cannot be written ({error.strerror}): no verdict", file=sys.stderr)
+        return EXIT_STATUS["incomparable"]
+    return judgement.exit_status
 
 
 def policy_of(side: Run) -> Params:

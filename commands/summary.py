@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from commands.lib.terminal import as_interval, as_p
 from stages.lib.config import read_yaml
 from stages.lib.exceptions import DataError
 from stages.lib.params import PARAMS_FILE
@@ -19,12 +20,17 @@ from stages.lib.task import read_task
 
 METRICS_A_BLOCK = 4  # a name and four `0.551 [0.520, 0.582]` fill 100 columns
 WIDTH = 100
+DUMMY, *_ = BASELINES
+OURS = (*BASELINES, FINETUNED)
 
 
 def main(
     *,
     task: Annotated[Path, typer.Option(help="what was learned")] = Path("data/task.json"),
     evaluation: Annotated[Path, typer.Option(help="the models' scores")] = Path("metrics/evaluate.json"),
+    comparisons: Annotated[Path, typer.Option(help="how the models differ")] = Path(
+        "metrics/comparisons.json"
+    ),
     reports: Annotated[Path, typer.Option(help="the folder of pages")] = Path("reports"),
     timings: Annotated[Path, typer.Option(help="how long each stage took")] = TIMINGS,
     graph: Annotated[Path, typer.Option(help="the stages, in order")] = Path("dvc.yaml"),
@@ -34,10 +40,12 @@ def main(
     """Print each model's scores with their intervals, where the pages lie, and how long each stage took."""
     what = read_task(_finished(task))
     models = scores_on(role, json.loads(_finished(evaluation).read_text(encoding="utf-8")))
+    compared = json.loads(_finished(comparisons).read_text(encoding="utf-8"))[role]
     seconds = last_seconds(timings.read_text(encoding="utf-8") if timings.exists() else "")
     stages = list(read_yaml(graph)["stages"])
     print(title(what.title, role, models, read_yaml(params)["evaluate"]["confidence"]))
     print("\n".join(score_table(models, first=what.metrics)))
+    print("\n".join(difference_lines(compared, what.metrics[0])))
     print("\n".join(str(page) for page in sorted(reports.glob("*.html"))) or f"no pages in {reports}")
     print("\n".join(time_lines([(stage, seconds[stage]) for stage in stages if stage in seconds])))
 
@@ -51,11 +59,16 @@ def _finished(path: Path) -> Path:
 
 
 def scores_on(role: str, evaluation: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Model -> its scores on the role, baselines first. Raises DataError where one was not judged on it."""
+    """Model -> its scores on the role, baselines first, then those from elsewhere that cover it.
+
+    Raises DataError where one of ours was not judged on it.
+    """
     for model, roles in evaluation.items():
-        if role not in roles:
+        if role not in roles and model in OURS:
             raise DataError(f"{model}: not judged on role {role!r}; judged on {', '.join(roles) or 'none'}")
-    return {model: evaluation[model][role] for model in (*BASELINES, FINETUNED) if model in evaluation}
+    elsewhere = [model for model, roles in evaluation.items() if model not in OURS and role in roles]
+    order = [*BASELINES, *elsewhere, FINETUNED]
+    return {model: evaluation[model][role] for model in order if model in evaluation}
 
 
 def title(name: str, role: str, models: dict[str, dict[str, Any]], confidence: float) -> str:
@@ -71,9 +84,23 @@ def score_table(models: dict[str, dict[str, Any]], first: Iterable[str]) -> Iter
     metrics = list(dict.fromkeys([*(name for name in first if name in known), *known]))
     for start in range(0, len(metrics), METRICS_A_BLOCK):
         block = metrics[start : start + METRICS_A_BLOCK]
-        yield "".ljust(11) + "".join(name.ljust(22) for name in block).rstrip()
+        wide = max(11, *(len(model) + 2 for model in models))
+        yield "".ljust(wide) + "".join(name.ljust(22) for name in block).rstrip()
         for model, scores in models.items():
-            yield model.ljust(11) + "".join(cell(scores, name).ljust(22) for name in block).rstrip()
+            yield model.ljust(wide) + "".join(cell(scores, name).ljust(22) for name in block).rstrip()
+
+
+def difference_lines(compared: dict[str, dict[str, Any]], metric: str) -> Iterator[str]:
+    """`finetuned less tfidf: accuracy +0.150 [+0.125, +0.176], p < 0.001`, a line a model but the dummy."""
+    for model, scores in compared.items():
+        if model != DUMMY:
+            found = scores[metric]
+            p = as_p(found["p"])
+            yield (
+                f"{FINETUNED} less {model}: {metric} "
+                f"{as_interval(found['difference'], found['low'], found['high'])}, "
+                f"p {p if p.startswith('<') else f'= {p}'}"
+            )
 
 
 def cell(scores: dict[str, Any], metric: str) -> str:

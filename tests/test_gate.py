@@ -301,6 +301,15 @@ def test_a_fault_of_the_gate_itself_is_no_verdict(
     assert command(run, run)[0] == 3
 
 
+def test_a_verdict_that_cannot_be_written_is_none(tmp_path: Path, command: Any) -> None:
+    text = params_yaml(tmp_path)
+    old = write_run(tmp_path / "old", answered(1_000, 100), name="main", params=text)
+    new = write_run(tmp_path / "new", answered(1_000, 160), name="branch", params=text)
+    command(old, new)
+    (tmp_path / "a file").touch()
+    assert command(old, new, markdown=tmp_path / "a file" / "gate.md")[0] == 3
+
+
 def test_the_policy_that_comes_with_the_project_can_be_read() -> None:
     params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     rules = Params.model_validate(params["gate"])

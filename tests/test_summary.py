@@ -38,6 +38,9 @@ def write_run(folder: Path) -> None:
     )
     write_task(task, folder / "data/task.json")
     (folder / "metrics/evaluate.json").write_text(json.dumps({"dummy": {"test": SCORES}}))
+    found = {"f1": {"difference": 0.1, "low": 0.05, "high": 0.152, "p": 0.0004}}
+    compared = {"test": {"dummy": found, "tfidf": found}}
+    (folder / "metrics/comparisons.json").write_text(json.dumps(compared))
     (folder / "reports/errors.html").touch()
     (folder / "dvc.yaml").write_text("stages: {split: {}, ingest: {}, report: {}}")
     (folder / "params.yaml").write_text("evaluate: {confidence: 0.95}")
@@ -49,6 +52,7 @@ def show(folder: Path) -> None:
     main(
         task=folder / "data/task.json",
         evaluation=folder / "metrics/evaluate.json",
+        comparisons=folder / "metrics/comparisons.json",
         reports=folder / "reports",
         timings=folder / ".textrail/timings.jsonl",
         graph=folder / "dvc.yaml",
@@ -64,6 +68,7 @@ def test_a_run_in_a_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         "Sample: test, n = 1,234, 95 % intervals",
         "           f1                    accuracy",
         "dummy      0.500 [0.400, 0.600]  0.900 [0.850, 0.950]",
+        "finetuned less tfidf: f1 +0.100 [+0.050, +0.152], p < 0.001",
         str(tmp_path / "reports/errors.html"),
         "last run: split 2.0 s, ingest 1.0 s, total 3.0 s",
     ]
@@ -96,6 +101,12 @@ def test_a_role_that_nobody_was_judged_on() -> None:
 def test_the_fine_tuned_model_stands_last() -> None:
     evaluation = {model: {"test": SCORES} for model in ("dummy", "features", "finetuned", "tfidf")}
     assert list(scores_on("test", evaluation)) == ["dummy", "tfidf", "features", "finetuned"]
+
+
+def test_a_model_from_elsewhere_stands_beside_ours_where_it_covers_the_role() -> None:
+    evaluation = {"finetuned": {"test": SCORES, "dev": SCORES}, "vendor": {"test": SCORES}}
+    assert list(scores_on("test", evaluation)) == ["vendor", "finetuned"]
+    assert list(scores_on("dev", evaluation)) == ["finetuned"]
 
 
 def test_many_metrics_stay_within_100_columns() -> None:
