@@ -105,6 +105,7 @@ def _view(judgement: Judgement) -> dict[str, Any]:
             growth_sentence(role, name, parts)
             for role, of_role in judgement.growth.items()
             for name, parts in of_role.items()
+            if name in judgement.policy["margins"]
         ],
         "flips": list(judgement.flips.values()),
         "hashes": judgement.hashes,
@@ -130,6 +131,6 @@ def _number(value: float | None) -> str:
 
 
 def growth_sentence(role: str, name: str, parts: dict[str, float]) -> str:
-    """`test accuracy: -0.8 points: -1.1 from the examples, +0.3 from the model`"""
+    """`test accuracy: -0.8 points: -1.1 from new rows, +0.3 from the model`"""
     change, data, model = (f"{100 * parts[key]:+.1f}" for key in ("change", "data", "model"))
     return f"{role} {name}: {change} points: {data} from new rows, {model} from the model"
