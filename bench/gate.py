@@ -10,7 +10,7 @@ from tqdm import tqdm
 from commands.lib.planning import Population, Rules, decide, population_of, worsened
 from commands.lib.verdicts import slice_verdicts, worst
 from stages.lib.paired import Combinations, accuracy_difference
-from tests.test_scores import a_task
+from stages.lib.task import SourceColumns, Task
 
 TEST_SETS, SEED = 1_000, 1
 RULES = Rules({"accuracy": 0.03, "macro_f1": 0.03}, confidence=0.95, seed=SEED)
@@ -50,7 +50,22 @@ def two_equal(shares: list[float], error: float, disagreement: float) -> Populat
     both_N = place_N >= 1 - (error - disagreement / 2)
     old_N = np.where((place_N < disagreement / 2) | both_N, wrong_N, labels_N)
     new_N = np.where(((place_N >= disagreement / 2) & (place_N < disagreement)) | both_N, wrong_N, labels_N)
-    return population_of(a_task([str(number) for number in range(classes)]), labels_N, old_N, new_N)
+    return population_of(task_of(classes), labels_N, old_N, new_N)
+
+
+def task_of(classes: int) -> Task:
+    names = [str(number) for number in range(classes)]
+    return Task(
+        title="made up",
+        kind="classification",
+        labels=names,
+        raw_labels=names,
+        positive=None,
+        metrics=["accuracy"],
+        columns=SourceColumns(id=None, text="text", text_pair=None, label="label"),
+        kept=[],
+        copies="report",
+    )
 
 
 def rates(population: Population, n: int) -> tuple[float, float, float]:

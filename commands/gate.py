@@ -15,53 +15,25 @@ that was judged. `--plan` judges nothing: it says how often the policy would err
 import sys
 import traceback
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
 import typer
-from pydantic import Field
 
 from commands.lib.evidence import Evidence, gather, growth
+from commands.lib.findings import limit, reason_of, role_findings, slice_findings
 from commands.lib.flipped import flipped, flips_sentence
 from commands.lib.judgement import Judgement, as_json, as_markdown, as_text, incomparable
 from commands.lib.planning import Rules, plan
+from commands.lib.policy import Params, policy_of
 from commands.lib.runs import LOCK, MODEL, PARAMS, SPLITS, WORKSPACE, Run, changed, opened
-from commands.lib.verdicts import EXIT_STATUS, Finding, non_inferior, overall, slice_verdicts, within
-from stages.lib.config import StrictModel, read_config
-from stages.lib.exceptions import ConfigError, RunError, TextrailError
-from stages.lib.paired import accuracy_difference, combinations, compare, flips_of
-from stages.lib.params import StageParams, load_params
-from stages.lib.probabilities import expected_calibration_error
-from stages.lib.slices import slices_of
+from commands.lib.verdicts import EXIT_STATUS, Finding, overall
+from stages.lib.exceptions import TextrailError
+from stages.lib.paired import combinations, flips_of
 from stages.lib.stage import run
 from stages.lib.tables import in_use, write_json, write_text
 from stages.split import copy_keys
-
-
-class Ceilings(StrictModel):
-    ece: float | None = Field(ge=0)
-    leaked_copies: int | None = Field(ge=0)
-    churn: float | None = Field(ge=0)
-    model_megabytes: float | None = Field(gt=0)
-
-
-class Params(StageParams):
-    model: str
-    roles: list[str] = Field(min_length=1)
-    confidence: float = Field(gt=0, lt=1)
-    resamples: int = Field(ge=100)
-    seed: int
-    margins: dict[str, float]
-    floors: dict[str, float]
-    slice_margin: float = Field(ge=0)
-    slice_least_n: int = Field(ge=2)
-    slice_values: int = Field(ge=1)
-    calibration_bins: int = Field(ge=2)
-    ceilings: Ceilings
-    texts: Literal["full", "redacted", "ids"]
-    examples: int = Field(ge=0)
 
 
 def main(
@@ -106,28 +78,14 @@ def told(judgement: Judgement, markdown: Path, verdict: Path) -> int:
     return judgement.exit_status
 
 
-def policy_of(side: Run) -> Params:
-    """Raises RunError, or of the workspace's ConfigError."""
-    content = side.read(PARAMS)
-    if side.name == WORKSPACE:
-        return load_params("gate", Params)
-    with TemporaryDirectory() as folder:
-        copy = Path(folder) / PARAMS
-        copy.write_bytes(content)
-        try:
-            return read_config(copy, Params, "gate")
-        except ConfigError as error:
-            told = str(error).replace(str(copy), PARAMS)
-            raise RunError(f"{side.title}: no policy to judge by: {told}") from None
-
-
 def judge(old: Run, new: Run, policy: Params, *, accept: bool, undecided: bool) -> Judgement:
     """Raises RunError."""
     for side in (old, new):
         for path in (PARAMS, LOCK):  # for their hashes; the lock has those of everything else
             side.read(path)
     found = [gather(old, new, policy.model, role, accept=accept) for role in policy.roles]
-    findings, slices = [], []
+    findings: list[Finding] = []
+    slices: list[Finding] = []
     for evidence in found:
         findings += role_findings(evidence, policy)
         slices += slice_findings(evidence, policy)
@@ -154,70 +112,6 @@ def judge(old: Run, new: Run, policy: Params, *, accept: bool, undecided: bool) 
     )
 
 
-def role_findings(evidence: Evidence, policy: Params) -> list[Finding]:
-    """The scores against their margins and floors, and the ceilings on a role's predictions."""
-    role, n, rows = evidence.role, len(evidence.rows), evidence.rows
-    numbers = [evidence.numbers(name) for name in ("label", "old_predicted", "predicted")]
-    differences = compare(
-        evidence.task,
-        *numbers,
-        resamples=policy.resamples,
-        confidence=policy.confidence,
-        seed=policy.seed,
-    )
-    for name in (*policy.margins, *policy.floors):
-        if name not in differences:
-            raise RunError(f"gate: no score '{name}' for this task; it has {', '.join(differences)}")
-    margins = [
-        Finding(
-            name,
-            role,
-            n,
-            differences[name].old,
-            differences[name].new,
-            differences[name],
-            f"no worse by {margin:g}",
-            "pass" if evidence.identical else non_inferior(differences[name], margin),
-        )
-        for name, margin in policy.margins.items()
-    ]
-    flips = flips_of(combinations(numbers[0], np.stack(numbers[1:])))
-    eces = (top_label_error(rows, model, policy.calibration_bins) for model in ("old_", ""))
-    return [
-        *margins,
-        *(
-            limit(name, role, n, differences[name].old, differences[name].new, floor=floor)
-            for name, floor in policy.floors.items()
-        ),
-        limit("ece", role, n, *eces, ceiling=policy.ceilings.ece),
-        limit("churn", role, n, None, flips.changed / n, ceiling=policy.ceilings.churn),
-    ]
-
-
-def limit(
-    what: str,
-    role: str | None,
-    n: int | None,
-    old: float | None,
-    new: float,
-    *,
-    floor: float | None = None,
-    ceiling: float | None = None,
-) -> Finding:
-    rule = "-"
-    if floor is not None:
-        rule = f"at least {floor:g}"
-    if ceiling is not None:
-        rule = f"at most {ceiling:g}"
-    verdict = within(new, floor=floor, ceiling=ceiling)
-    return Finding(what, role, n, old, new, None, rule, verdict, decides=rule != "-")
-
-
-def top_label_error(rows: pl.DataFrame, model: str, bins: int) -> float:
-    right_N = (rows[f"{model}predicted"] == rows["label"]).to_numpy()
-    return float(expected_calibration_error(rows[f"{model}sure"].to_numpy(), right_N, bins))
-
-
 def run_findings(old: Run, new: Run, policy: Params) -> list[Finding]:
     """The ceilings on the data and the model as a whole."""
     megabytes = [run.size(MODEL) / 1e6 for run in (old, new)]
@@ -236,44 +130,6 @@ def leaked_copies(old: Run, new: Run, roles: list[str]) -> int:
         judged |= set(copy_keys(rows, side.task()))
     trained = in_use(new.table(SPLITS)).filter(pl.col("role") == "train")
     return len(judged & set(copy_keys(trained, new.task())))
-
-
-def slice_findings(evidence: Evidence, policy: Params) -> list[Finding]:
-    """Accuracy by slice. One that is undecided is reported and holds nothing up: small slices often are."""
-    slices = slices_of(
-        evidence.rows, evidence.task, most_values=policy.slice_values, least_n=policy.slice_least_n
-    )
-    labels_N, old_N, new_N = (evidence.numbers(name) for name in ("label", "old_predicted", "predicted"))
-    differences = [
-        accuracy_difference(
-            combinations(labels_N[part.members], np.stack([old_N, new_N])[:, part.members]), policy.confidence
-        )
-        for part in slices
-    ]
-    verdicts = slice_verdicts(differences, policy.slice_margin, policy.confidence)
-    return [
-        Finding(
-            part.name,
-            evidence.role,
-            int(part.members.sum()),
-            difference.old,
-            difference.new,
-            difference,
-            f"accuracy no worse by {policy.slice_margin:g}",
-            verdict,
-            decides=verdict == "worse",
-        )
-        for part, difference, verdict in zip(slices, differences, verdicts, strict=True)
-    ]
-
-
-def reason_of(finding: Finding) -> str:
-    where = f"{finding.role}: " if finding.role else ""
-    said = {"worse": "is worse", "undecided": "may or may not be worse"}[finding.verdict]
-    if finding.difference is None:
-        return f"{where}{finding.what} is {finding.new:.4g}, and the policy says {finding.rule}"
-    low, high = finding.difference.low, finding.difference.high
-    return f"{where}{finding.what} {said}: {finding.difference.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def notes_of(evidence: Evidence, old: Run) -> list[str]:

@@ -283,14 +283,23 @@ def _load_params_calls(source: str) -> Iterator[str]:
 
 
 def params_fields(module: str, project: Project) -> tuple[set[str], list[str]]:
-    """The keys of the module's Params, and which fields of it and of the models within it have a default."""
-    tree = _parsed((project.root / module).read_text(encoding="utf-8"))
-    models = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef) and node.bases}
+    """The keys of the module's Params, and which fields of it and of the models beside it have a default.
+
+    A command may have its Params in a file that it imports.
+    """
+    path = project.root / module
+    files = [path, *(project.root / used for used in sorted(_reachable(path, project.root)))]
+    models = next((found for file in files if "Params" in (found := _models_in(file))), {})
     fields = [
         (name, node) for name in models for node in models[name].body if isinstance(node, ast.AnnAssign)
     ]
     defaults = [f"{name}.{_key_of(node)}" for name, node in fields if _has_default(node.value)]
     return {_key_of(node) for name, node in fields if name == "Params"}, defaults
+
+
+def _models_in(path: Path) -> dict[str, ast.ClassDef]:
+    tree = _parsed(path.read_text(encoding="utf-8"))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef) and node.bases}
 
 
 def _key_of(field: ast.AnnAssign) -> str:

@@ -11,8 +11,9 @@ import typer
 from ruamel.yaml import YAML
 
 from commands import gate
-from commands.gate import Params, judge
+from commands.gate import judge
 from commands.lib.judgement import Judgement, as_json, as_markdown, as_text
+from commands.lib.policy import Params, policy_of
 from commands.lib.runs import Run
 from stages.lib.exceptions import RunError
 from tests.past_runs import CLASSES, Example, examples_of, write_run
@@ -168,7 +169,7 @@ def test_the_policy_is_the_baselines_and_a_change_of_it_is_told(tmp_path: Path) 
     strict, loose = params_yaml(tmp_path), params_yaml(tmp_path, margins={"accuracy": 0.5})
     old = write_run(tmp_path / "old", answered(1_000, 100), name="main", params=strict)
     new = write_run(tmp_path / "new", answered(1_000, 160), name="branch", params=loose)
-    found = judge(old, new, gate.policy_of(old), accept=False, undecided=False)
+    found = judge(old, new, policy_of(old), accept=False, undecided=False)
     assert found.verdict == "worse"
     assert found.notes == [
         "the candidate changes the policy (margins.accuracy 0.03 -> 0.5); it was judged by that of main"
@@ -186,7 +187,7 @@ def test_the_policy_is_the_baselines_and_a_change_of_it_is_told(tmp_path: Path) 
 )
 def test_a_baseline_without_a_policy_cannot_be_compared_with(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(RunError) as error:
-        gate.policy_of(write_run(tmp_path, answered(10, 2), name="main", params=text))
+        policy_of(write_run(tmp_path, answered(10, 2), name="main", params=text))
     assert message in str(error.value)
 
 
