@@ -13,10 +13,9 @@ the same examples, with interval and p, and how many examples flipped each way.
 metrics/evaluate holds what DVC draws, a CSV a role with a column `model`: reliability, precision_recall, roc,
 risk_coverage, slices; and confusion/<role>/<model>.csv, an example a row, actual and predicted.
 
-metrics/summary.json is the handful that `dvc exp show` displays in 120 columns, all of the source's first
-metric: of the fine-tuned model, where that is f1, `test.f1` between `test.low` and `test.high`, and
-`validation.f1`, the one to choose between experiments by; and `baseline.f1`, the best of the baselines on the
-same test rows. A source without a labelled test is summed up by its first labelled evaluation role.
+metrics/summary.json is the handful that `dvc exp show` displays, in this order and in 120 columns, all of
+the source's first metric: where that is f1, of the fine-tuned model `test.f1`, `test.low`, `test.high` and
+`validation`, the one to choose between experiments by; and `baseline`, the best baseline on the same test rows. A source without a labelled test is summed up by its first labelled evaluation role.
 """
 
 import json
@@ -38,7 +37,7 @@ from stages.lib.predictions import BASELINES, FINETUNED, evaluation_roles, logit
 from stages.lib.probabilities import reliability, risk_coverage
 from stages.lib.slices import Slice, slices_of
 from stages.lib.stage import InPath, OutPath, run
-from stages.lib.tables import replacing, write_json
+from stages.lib.tables import replacing, write_json, write_text
 from stages.lib.task import Task, read_task
 from stages.lib.thresholds import best_f1_threshold
 
@@ -118,16 +117,21 @@ def confusion(task: Task, predictions: pl.DataFrame) -> pl.DataFrame:
     return numbers.select(names.gather(numbers[column]).alias(column) for column in numbers.columns)
 
 
-def summarize(task: Task, evaluation: dict[str, dict[str, Figures]]) -> dict[str, Figures]:
+def summarize(task: Task, evaluation: dict[str, dict[str, Figures]]) -> dict[str, Any]:
     metric, finetuned = task.metrics[0], evaluation[FINETUNED]
     role = headline_role(list(finetuned))
     # `low`, not `f1_low`: dvc writes the whole name over each column
     names = {metric: metric, "low": f"{metric}_low", "high": f"{metric}_high"}
-    baselines = [evaluation[name][role][metric] for name in BASELINES]
-    summary = {"baseline": {metric: max((value for value in baselines if value is not None), default=None)}}
+    summary: dict[str, Any] = {role: {short: rounded(finetuned[role][name]) for short, name in names.items()}}
     if "validation" in finetuned:
-        summary["validation"] = {metric: finetuned["validation"][metric]}
-    return summary | {role: {short: finetuned[role][name] for short, name in names.items()}}
+        summary.setdefault("validation", rounded(finetuned["validation"][metric]))
+    baselines = [evaluation[name][role][metric] for name in BASELINES]
+    best = max((value for value in baselines if value is not None), default=None)
+    return summary | {"baseline": rounded(best)}
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def headline_role(roles: list[str]) -> str:
@@ -227,7 +231,7 @@ def main(
         write_plots(drawn, plots, role)
     write_json(evaluation, metrics)
     write_json(compared, comparisons)
-    write_json(summarize(what, evaluation), summary)
+    write_text(json.dumps(summarize(what, evaluation), indent=2) + "\n", summary)  # in its own order
     print(f"evaluate: {headline(what, evaluation)}")
 
 

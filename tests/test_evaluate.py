@@ -195,16 +195,23 @@ def made_up(finetuned: dict[str, float], baseline: float | None) -> dict[str, An
 def test_the_summary_is_of_the_first_metric() -> None:
     assert summarize(TASK, made_up({"validation": 0.7, "test": 0.6, "z": 0.8}, baseline=0.5)) == {
         "test": {"accuracy": 0.6, "low": 0.1, "high": 0.9},
-        "validation": {"accuracy": 0.7},
-        "baseline": {"accuracy": 0.5},
+        "validation": 0.7,
+        "baseline": 0.5,
     }
+
+
+def test_what_matters_first_stands_first_in_the_file_as_dvc_shows_it(project: Path) -> None:
+    evaluated()
+    summary = json.loads(Path("summary.json").read_text(encoding="utf-8"))
+    assert list(summary) == ["test", "validation", "baseline"]
+    assert list(summary["test"]) == ["accuracy", "low", "high"]
 
 
 def test_without_a_labelled_test_the_summary_is_of_the_first_role() -> None:
     summary = summarize(TASK, made_up({"validation": 0.7, "other": 0.6}, baseline=None))
     assert summary == {
         "validation": {"accuracy": 0.7, "low": 0.1, "high": 0.9},
-        "baseline": {"accuracy": None},
+        "baseline": None,
     }
 
 

@@ -3,8 +3,8 @@
 The losses are means over the examples: log loss, and Brier's score in its first form (Brier 1950), the sum
 over the classes of (p_c - 1[label is c])^2, from 0 to 2. That is scikit-learn's for three classes and more;
 for two it halves the sum unless told `scale_by_half=False`. Losses are skewed, so their interval is that of
-Hall's transformed t (Hall 1992, "On the removal of skewness by transformation"): no resamples, 1 / n
-accurate.
+Hall's transformed t (Hall 1992, "On the removal of skewness by transformation"), which needs no resamples and
+covers more often than the bootstrap's percentiles.
 
 The expected calibration error (Guo et al. 2017) puts the examples into bins by the probability of the
 predicted class and adds up the gaps between accuracy and mean probability, each weighted by the share of
@@ -253,7 +253,7 @@ def _top(logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.nd
     """Probability of the predicted class and whether it is right, the least sure example first."""
     logits_NC = np.asarray(logits_NC, np.float64)
     sure_N, right_N = softmax(logits_NC, axis=1).max(axis=1), logits_NC.argmax(axis=1) == labels_N
-    order_N = np.lexsort((right_N, sure_N))
+    order_N = np.argsort(sure_N)
     return sure_N[order_N], right_N[order_N]
 
 
