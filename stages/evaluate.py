@@ -15,7 +15,8 @@ risk_coverage, slices; and confusion/<role>/<model>.csv, an example a row, actua
 
 metrics/summary.json is the handful that `dvc exp show` displays, in this order and in 120 columns, all of
 the source's first metric: where that is f1, of the fine-tuned model `test.f1`, `test.low`, `test.high` and
-`validation`, the one to choose between experiments by; and `baseline`, the best baseline on the same test rows. A source without a labelled test is summed up by its first labelled evaluation role.
+`validation`, the one to choose between experiments by; and `baseline`, the best baseline on the same test
+rows. A source without a labelled test is summed up by its first labelled evaluation role.
 """
 
 import json
