@@ -114,22 +114,28 @@ def judge(old: Run, new: Run, policy: Params, *, accept: bool, undecided: bool) 
 
 def run_findings(old: Run, new: Run, policy: Params) -> list[Finding]:
     """The ceilings on the data and the model as a whole."""
-    megabytes = [run.size(MODEL) / 1e6 for run in (old, new)]
-    leaked = leaked_copies(old, new, policy.roles)
+    megabytes = [side.size(MODEL) / 1e6 for side in (old, new)]
     return [
-        limit("leaked_copies", None, None, None, leaked, ceiling=policy.ceilings.leaked_copies),
+        leak_finding(old, new, policy),
         limit("model_megabytes", None, None, *megabytes, ceiling=policy.ceilings.model_megabytes),
     ]
 
 
-def leaked_copies(old: Run, new: Run, roles: list[str]) -> int:
-    """Texts of the judged roles, the old run's and the new one's, that the new model was trained on."""
-    judged: set[str] = set()
-    for side in (old, new):
-        rows = in_use(side.table(SPLITS)).filter(pl.col("role").is_in(roles))
-        judged |= set(copy_keys(rows, side.task()))
-    trained = in_use(new.table(SPLITS)).filter(pl.col("role") == "train")
-    return len(judged & set(copy_keys(trained, new.task())))
+def leak_finding(old: Run, new: Run, policy: Params) -> Finding:
+    """Texts of the judged roles, either run's, that stand in training.
+
+    Those that the old run has there too are a benchmark's own (`copies: report`): only further ones count.
+    """
+    judged = set().union(*(keys_of(side, policy.roles) for side in (old, new)))
+    before, after = (judged & keys_of(side, ["train"]) for side in (old, new))
+    further = limit("", None, None, None, len(after - before), ceiling=policy.ceilings.leaked_copies)
+    rule = f"{further.rule} further" if further.decides else further.rule
+    return further._replace(what="leaked_copies", old=len(before), new=len(after), rule=rule)
+
+
+def keys_of(side: Run, roles: list[str]) -> set[str]:
+    rows = in_use(side.table(SPLITS)).filter(pl.col("role").is_in(roles))
+    return set(copy_keys(rows, side.task()))
 
 
 def notes_of(evidence: Evidence, old: Run) -> list[str]:

@@ -143,8 +143,20 @@ def test_test_texts_in_training_are_refused_however_they_are_written(sides: Side
     new = answered(1_000, 100)
     leaked = ("TEXT  e 3", "another text")  # of the example e3, in other letters and spaces
     found = sides.judged(answered(1_000, 102), new, train=leaked)
-    assert found.reasons == ["leaked_copies is 1, and the policy says at most 0"]
+    assert found.reasons == ["leaked_copies is 1, and the policy says at most 0 further"]
     assert found.exit_status == 1
+
+
+def test_texts_that_stand_in_both_trainings_are_no_new_leak(tmp_path: Path) -> None:
+    text, both = params_yaml(tmp_path), ("text e 3", "another text")
+    old = write_run(tmp_path / "old", answered(1_000, 100), name="main", params=text, train=both)
+    new = write_run(tmp_path / "new", answered(1_000, 101), name="branch", params=text, train=both)
+    found = judge(old, new, policy(), accept=False, undecided=False)
+    assert found.verdict == "pass"
+    row = next(finding for finding in found.findings if finding.what == "leaked_copies")
+    assert (row.old, row.new) == (1, 1)
+    more = write_run(tmp_path / "more", answered(1_000, 101), params=text, train=(*both, "text e 4"))
+    assert judge(old, more, policy(), accept=False, undecided=False).verdict == "worse"
 
 
 def test_a_slice_that_breaks_is_refused_though_the_whole_improves(sides: Sides) -> None:
