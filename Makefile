@@ -26,7 +26,7 @@ run: .venv/run.stamp ## run what is stale of the pipeline, then print what came 
 	@.venv/bin/python -m commands.summary
 
 test: check ## every check: those of `make check`, then the whole pipeline on a small source (minutes)
-	@$(IN_VENV) .venv/bin/python -m pytest -m slow
+	@$(IN_VENV) .venv/bin/python -m pytest -m slow -n 2 --dist loadfile
 
 check: .venv/dev.stamp ## lint, format, types and the fast tests
 	@.venv/bin/python -m ruff check .
