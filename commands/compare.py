@@ -144,14 +144,14 @@ FAMILY_HEADER = ("family", "score", "mean", "s.d.", "runs", "each")
 
 
 def as_text(view: dict[str, Any]) -> str:
-    lines = [view["title"], f"compared with {view['first']}", ""]
+    lines = [view["title"], *([f"compared with {view['first']}"] if view["rows"] else []), ""]
     if view["families"]:
         lines += [*columns([FAMILY_HEADER, *view["families"]]), ""]
-    lines += columns([view["header"], *view["rows"]])
+    lines += columns([view["header"], *view["rows"]]) if view["rows"] else []
     for told in view["details"]:
         lines += ["", told["name"] + (f": {told['flips']}" if told["flips"] else "")]
         lines += [f"  param {param['name']}: {param['old']} -> {param['new']}" for param in told["params"]]
-        lines += [f"  {way} {example_line(row)}" for way in ("broken", "fixed") for row in told[way]]
+        lines += [example_line(way, row) for way in ("broken", "fixed") for row in told[way]]
     return "\n".join(visible(line) for line in lines)
 
 

@@ -67,14 +67,14 @@ def main(
 
 
 def told(judgement: Judgement, markdown: Path, verdict: Path) -> int:
-    """Prints and writes it; returns the exit status, which is 3 where it cannot be written."""
-    print(as_text(judgement))
+    """Writes and prints it; returns the exit status, which is 3 where it cannot be written."""
     try:
         write_text(as_markdown(judgement), markdown)
         write_json(as_json(judgement), verdict)
     except OSError as error:
         print(f"gate: {error.filename}: cannot be written ({error.strerror}): no verdict", file=sys.stderr)
         return EXIT_STATUS["incomparable"]
+    print(as_text(judgement))
     return judgement.exit_status
 
 
@@ -90,10 +90,9 @@ def judge(old: Run, new: Run, policy: Params, *, accept: bool, undecided: bool) 
         findings += role_findings(evidence, policy)
         slices += slice_findings(evidence, policy)
     findings += run_findings(old, new, policy)
-    findings += [finding for finding in slices if finding.verdict == "worse"]
     identical = all(evidence.identical for evidence in found)
-    verdict = "pass" if identical else overall(findings)
-    reasons = [reason_of(finding) for finding in findings if finding.decides and finding.verdict != "pass"]
+    verdict = "pass" if identical else overall(findings + slices)
+    reasons = [reason_of(f) for f in findings + slices if f.decides and f.verdict != "pass"]
     changes = changed(policy.model_dump(), policy_of(new).model_dump())
     return Judgement(
         verdict=verdict,

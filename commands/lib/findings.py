@@ -65,7 +65,9 @@ def top_label_error(rows: pl.DataFrame, model: str, bins: int) -> float:
 
 
 def slice_findings(evidence: Evidence, policy: Params) -> list[Finding]:
-    """Accuracy by slice. One that is undecided is reported and holds nothing up: small slices often are."""
+    """Accuracy by slice. One that is undecided is told and holds nothing up: small slices often are."""
+    if evidence.identical:
+        return []
     slices = slices_of(
         evidence.rows, evidence.task, most_values=policy.slice_values, least_n=policy.slice_least_n
     )
@@ -76,7 +78,7 @@ def slice_findings(evidence: Evidence, policy: Params) -> list[Finding]:
         found = combinations(labels_N[part.members], answers)
         differences.append(accuracy_difference(found, policy.confidence))
     verdicts = slice_verdicts(differences, policy.slice_margin, policy.confidence)
-    rule = f"accuracy no worse by {policy.slice_margin:g}"
+    rule = f"no worse by {policy.slice_margin:g}"
     return [
         Finding(
             part.name,

@@ -6,7 +6,7 @@ characters.
 
 from typing import Any, NamedTuple
 
-from commands.lib.terminal import as_interval, columns, example_line, visible
+from commands.lib.terminal import as_interval, columns, cut, example_line, visible
 from commands.lib.verdicts import EXIT_STATUS, Finding
 from stages.lib.pages import markdown_page
 
@@ -18,6 +18,7 @@ VERDICT_LINES = {
 }
 MARKS = {"pass": "pass", "worse": "WORSE", "undecided": "cannot tell"}
 WORST_SLICES = 5
+LONGEST_NAME = 36  # of a slice, in a table
 
 
 class Judgement(NamedTuple):
@@ -84,7 +85,7 @@ def as_text(judgement: Judgement) -> str:
     for flips in view["flips"]:
         lines += ["", flips["line"]]
         for way in ("broken", "fixed"):
-            lines += [f"  {way} {example_line(example)}" for example in flips[way]]
+            lines += [example_line(way, example) for example in flips[way]]
     lines += ["", *(f"note: {note}" for note in judgement.notes)] if judgement.notes else []
     return "\n".join(visible(line) for line in lines)
 
@@ -118,10 +119,10 @@ def _row(finding: Finding) -> tuple[str, ...]:
     if difference is not None:
         shown = as_interval(difference.difference, difference.low, difference.high)
     undecided = finding.verdict == "undecided" and not finding.decides
-    verdict = MARKS[finding.verdict] + (", holds nothing up" if undecided else "")
+    verdict = MARKS[finding.verdict] + (" (told only)" if undecided else "")
     n = "" if finding.n is None else f"{finding.n:,}"
     values = _number(finding.old), _number(finding.new)
-    return (finding.role or "", finding.what, n, *values, shown, finding.rule, verdict)
+    return (finding.role or "", cut(finding.what, LONGEST_NAME), n, *values, shown, finding.rule, verdict)
 
 
 def _number(value: float | None) -> str:

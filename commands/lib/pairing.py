@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from commands.lib.runs import MODEL, SPLITS, Run
 from stages.lib.exceptions import RunError, TextrailError
-from stages.lib.predictions import logits_of
+from stages.lib.predictions import evaluation_roles, logits_of
 from stages.lib.task import Task
 
 TEXTS = ("text_original", "text_pair_original")
@@ -37,7 +37,7 @@ def answers_of(run: Run, model: str, role: str) -> pl.DataFrame:
     if rows.is_empty():
         raise RunError(
             f"{run.title}: {model}: no labelled example of role '{role}'; "
-            f"its roles are {', '.join(predictions['role'].unique().sort())}"
+            f"it was judged on {', '.join(evaluation_roles(predictions))}"
         )
     probabilities_NC = softmax(logits_of(rows).astype(np.float64), axis=1)
     predicted_N, labels_N = probabilities_NC.argmax(axis=1), rows["label"].to_numpy()

@@ -21,7 +21,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.lib.exceptions import RunError
-from stages.lib.predictions import BASELINES
+from stages.lib.predictions import BASELINES, FINETUNED
 from stages.lib.task import Task
 
 WORKSPACE = "workspace"
@@ -80,7 +80,9 @@ class Run:
             raise RunError(f"{self.title}: {TASK}: {_brief(error)}; made by another version?") from None
 
     def predictions(self, model: str) -> pl.DataFrame:
-        """id, role, label, logits and perhaps more."""
+        """id, role, label, logits and perhaps more, of one of our own models."""
+        if model not in (*BASELINES, FINETUNED):
+            raise RunError(f"no model '{model}'; they are {', '.join((*BASELINES, FINETUNED))}")
         folder = "baseline" if model in BASELINES else "finetuned"
         return self.table(f"data/predictions/{folder}/{model}.parquet")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 Cells = Sequence[str]
+WIDTH = 120
 
 
 def columns(rows: Sequence[Cells]) -> list[str]:
@@ -18,11 +19,15 @@ def visible(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def example_line(example: dict[str, Any]) -> str:
-    """An example of commands.lib.flipped."""
+def example_line(way: str, example: dict[str, Any]) -> str:
+    """An example of commands.lib.flipped, `broken` or `fixed`, cut to the terminal's width."""
     texts = " | ".join(" ".join(text.split()) for text in example["texts"])
-    said = f"{example['label']}, was {example['old_predicted']}, now {example['predicted']}"
-    return f"{example['id']}: {said}  {texts}".rstrip()
+    said = f"now {example['predicted']}" if way == "broken" else f"was {example['old_predicted']}"
+    return cut(f"  {way} {example['id']}: {example['label']}, {said}  {texts}".rstrip(), WIDTH)
+
+
+def cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def as_interval(value: float, low: float, high: float) -> str:
