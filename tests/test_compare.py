@@ -106,9 +106,16 @@ def test_runs_that_differ_only_in_the_seed_are_a_family(call: Call) -> None:
     assert row.split()[-3:] == ["2", "0.900,", "0.890"]
 
 
+def test_runs_on_other_data_are_no_family(call: Call) -> None:
+    other = [*answered(100, 10), ("more", "one more", "calm", "calm")]
+    with pytest.raises(RunError, match="no other run on the same data"):
+        call((answered(100, 10), params(1, 1)), (other, params(1, 2)), seeds=True)
+
+
 def test_a_family_of_one_has_no_spread_and_says_what_to_do(call: Call) -> None:
     with pytest.raises(
-        RunError, match=r"^b: no other run differs .* run it again with another finetune.seed"
+        RunError,
+        match=r"^b: no other run on the same data differs .* run it again with another finetune.seed",
     ):
         call(
             *[(answered(100, 10), params(rate, seed)) for rate, seed in ((1e-4, 1), (2e-4, 1), (1e-4, 2))],

@@ -8,7 +8,7 @@ import polars as pl
 
 from commands.lib.evidence import numbers_of
 from commands.lib.pairing import TEXTS, answers_of
-from commands.lib.runs import Run, changed, flat
+from commands.lib.runs import SPLITS, Run, changed, flat
 from stages.lib.exceptions import RunError
 from stages.lib.paired import Difference, Flips, combinations, compare, compare_families, flips_of, holm
 from stages.lib.scores import scores
@@ -90,15 +90,17 @@ def groups_of(runs: Sequence[Run], shared: Shared, families: bool) -> list[Group
     alone = [runs[places[0]].title for places in kinds.values() if len(places) == 1]
     if families and alone:
         raise RunError(
-            f"{', '.join(alone)}: no other run differs from it in nothing but {', '.join(SEEDS)}; "
+            f"{', '.join(alone)}: no other run on the same data differs in nothing but {', '.join(SEEDS)}; "
             "a family's spread needs two runs or more: run it again with another finetune.seed"
         )
     return [_group(runs, shared, places) for places in kinds.values()]
 
 
-def _without_seeds(run: Run) -> tuple[tuple[str, str], ...]:
+def _without_seeds(run: Run) -> tuple[Any, ...]:
+    """What the runs of a family have in common: their params but for seeds, and their data."""
     params = flat(run.params())
-    return tuple(sorted((name, repr(value)) for name, value in params.items() if name not in SEEDS))
+    others = sorted((name, repr(value)) for name, value in params.items() if name not in SEEDS)
+    return run.hashes[SPLITS], *others
 
 
 def _group(runs: Sequence[Run], shared: Shared, places: list[int]) -> Group:
