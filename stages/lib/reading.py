@@ -131,7 +131,8 @@ def _broken_quote(path: Path, layout: Layout, lines_before: int) -> SourceError:
     with _open(path, layout) as file:
         text = "".join(islice(file, lines_before, None))
     other = f"[^{re.escape(layout.delimiter)}\r\n]"
-    whole_fields = rf'(?:(?:"(?:[^"]|"")*+"|(?!"){other}*+){re.escape(layout.delimiter)})*+'
+    # no possessive quantifiers: before Python 3.11.5 they match too much
+    whole_fields = rf'(?:(?:"(?:[^"]|"")*"(?!")|(?!"){other}*){re.escape(layout.delimiter)})*'
     found = re.match(whole_fields, text)
     place = 0 if found is None else found.end()
     line = lines_before + 1 + len(re.findall(r"\r\n|\r|\n", text[:place]))
