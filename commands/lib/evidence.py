@@ -14,6 +14,7 @@ from commands.lib.runs import SPLITS, Run
 from stages.lib.exceptions import RunError
 from stages.lib.predictions import FINETUNED
 from stages.lib.scores import scores
+from stages.lib.tables import in_use
 from stages.lib.task import Task
 
 SHOWN = 3  # ids in an error
@@ -94,8 +95,7 @@ def _refuse_changed(changes: Pairing, role: str) -> None:
 def _trained_on(old: Run, strange: pl.DataFrame) -> int:
     if strange.is_empty():
         return 0
-    splits = old.table(SPLITS)
-    trained = splits.filter((pl.col("role") == "train") & pl.col("left_out").is_null())["id"]
+    trained = in_use(old.table(SPLITS)).filter(pl.col("role") == "train")["id"]
     return int(strange["id"].is_in(trained.to_list()).sum())
 
 

@@ -81,12 +81,14 @@ def as_text(judgement: Judgement) -> str:
         lines += ["", *columns([HEADER, *view["findings"]])]
     if view["slices"]:
         lines += ["", "worst slices", *columns([HEADER, *view["slices"]])]
-    lines += [f"{sentence}" for sentence in ["", *view["growth"]] if view["growth"]]
+    if view["growth"]:
+        lines += ["", *view["growth"]]
     for flips in view["flips"]:
         lines += ["", flips["line"]]
         for way in ("broken", "fixed"):
             lines += [example_line(way, example) for example in flips[way]]
-    lines += ["", *(f"note: {note}" for note in judgement.notes)] if judgement.notes else []
+    if judgement.notes:
+        lines += ["", *(f"note: {note}" for note in judgement.notes)]
     return "\n".join(visible(line) for line in lines)
 
 

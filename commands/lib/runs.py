@@ -5,7 +5,6 @@ Outputs come from DVC's cache or, where they are not there, from its remote; not
 
 import hashlib
 import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,21 +33,26 @@ MODEL = "models/finetuned"
 
 
 class Run:
-    """One revision, and the SHA-256 of each file that was read of it. Every method raises RunError."""
+    """One revision. A file is read once, since it may come from afar. Every method raises RunError."""
 
     def __init__(self, name: str, commit: str | None, files: Any) -> None:
         self.name, self.commit, self.files = name, commit, files
-        self.hashes: dict[str, str] = {}
+        self._contents: dict[str, bytes] = {}
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of each file that was read."""
+        return {path: hashlib.sha256(content).hexdigest() for path, content in self._contents.items()}
 
     @property
     def title(self) -> str:
         return self.name if self.commit in (None, self.name) else f"{self.name} ({self.commit[:7]})"
 
     def read(self, path: str) -> bytes:
-        with self._reaching(path), self.files.open(path, "rb") as file:
-            content: bytes = file.read()
-        self.hashes[path] = hashlib.sha256(content).hexdigest()
-        return content
+        if path not in self._contents:
+            with self._reaching(path), self.files.open(path, "rb") as file:
+                self._contents[path] = file.read()
+        return self._contents[path]
 
     def table(self, path: str) -> pl.DataFrame:
         """A Parquet file."""
@@ -57,13 +61,6 @@ class Run:
             return pl.read_parquet(io.BytesIO(content))
         except (pl.exceptions.PolarsError, OSError, ValueError) as error:
             raise RunError(f"{self.title}: {path}: not a whole Parquet file: {_brief(error)}") from None
-
-    def json(self, path: str) -> Any:
-        content = self.read(path)
-        try:
-            return json.loads(content)
-        except ValueError as error:
-            raise RunError(f"{self.title}: {path}: not whole JSON: {_brief(error)}") from None
 
     def params(self) -> dict[str, Any]:
         content = self.read(PARAMS)
