@@ -1,23 +1,31 @@
-"""How often the 95 % intervals hold the truth: `python -m bench.coverage`.
+"""How often the 95 % intervals hold the truth: `python -m bench.coverage`, or of one table `... regression`.
 
 Test sets are drawn from populations whose true scores are known. For scores of the confusion matrix the peer
-is the stratified bootstrap, which holds each set's class counts fixed; for scores of the probabilities it is
-the plain percentile bootstrap of the examples. Some minutes on two cores.
+is the stratified bootstrap, which holds each set's class counts fixed; for all others it is the plain
+percentile bootstrap of the examples. Half an hour on two cores.
 
 Legend: N examples, C classes, R resamples, S scores, B bins.
 """
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from multiprocessing import Pool
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 from scipy.stats import norm
 from tqdm import tqdm
 
-from stages.lib.intervals import averaged_f1, counts_of, resample, wilson
+from stages.lib.intervals import counts_of, resample, wilson, with_intervals
+from stages.lib.kinds import KINDS
+from stages.lib.paired import compare
 from stages.lib.probabilities import LEAST_PROBABILITY, equal_count, equal_width, probability_scores
+from stages.lib.resampling import combinations, resampled
+from stages.lib.scores import scores
+from stages.lib.task import SourceColumns, Submission, Task
+from stages.lib.weighted import Counts, averaged_f1, matthews
 
 TEST_SETS, RESAMPLES, CONFIDENCE, SEED = 1_000, 1_000, 0.95, 1
 TAILS = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
@@ -46,10 +54,80 @@ MODELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+Examples = tuple[np.ndarray, np.ndarray, np.ndarray]  # labels, and what two models say
+
+
+def at_either_end(n: int, rng: np.random.Generator) -> Examples:
+    """Scores in 0..5 like STS-B's: many near either end, and errors largest between."""
+    true_N = 5 * rng.beta(0.8, 0.7, n)
+    labels_N = np.clip(np.round((true_N + rng.normal(0, 0.5, n)) * 5) / 5, 0, 5)
+    spread_N = 0.35 + 0.35 * true_N * (5 - true_N) / 6.25
+    old_N, new_N = (0.4 + 0.85 * true_N + wide * spread_N * rng.normal(size=n) for wide in (1.3, 1.0))
+    return labels_N, old_N, new_N
+
+
+def heavy_tailed(n: int, rng: np.random.Generator) -> Examples:
+    labels_N = rng.exponential(size=n)
+    old_N, new_N = (labels_N + wide * rng.standard_t(5, n) for wide in (1.0, 0.8))
+    return labels_N, old_N, new_N
+
+
+def hardly_related(n: int, rng: np.random.Generator) -> Examples:
+    labels_N = rng.normal(size=n)
+    old_N, new_N = (slope * labels_N + rng.normal(size=n) for slope in (0.1, 0.2))
+    return labels_N, old_N, new_N
+
+
+def of_eight_labels(n: int, rng: np.random.Generator) -> Examples:
+    """Of 40 % down to 2 % of the examples, often together; the rarer a label, the harder."""
+    share_C = np.geomspace(0.4, 0.02, 8)
+    common_N1 = rng.normal(size=(n, 1))
+    labels_NC = 0.5 * common_N1 + 0.75**0.5 * rng.normal(size=(n, 8)) < norm.ppf(share_C)
+    miss_C, false_C = np.linspace(0.1, 0.5, 8), share_C / 5
+    old_NC, new_NC = (
+        np.where(labels_NC, rng.random((n, 8)) > worse * miss_C, rng.random((n, 8)) < worse * false_C)
+        for worse in (1.3, 1.0)
+    )
+    return labels_NC, old_NC, new_NC
+
+
+def task_of(kind: Any, labels: int = 0) -> Task:
+    names = [str(number) for number in range(labels)]
+    columns = SourceColumns(id=None, text="text", text_pair=None, label="label")
+    return Task(
+        title="made up",
+        kind=kind,
+        labels=names,
+        raw_labels=names,
+        separator=None,
+        positive=None,
+        metrics=[KINDS[kind].scores[0]],
+        columns=columns,
+        kept=[],
+        copies="remove",
+        submission=Submission(delimiter=",", id="id", label="label", files={}),
+    )
+
+
+# name -> (task, draws the examples, numbers of examples)
+DRAWN: dict[str, tuple[Task, Callable[[int, np.random.Generator], Examples], tuple[int, ...]]] = {
+    "many at either end": (task_of("regression"), at_either_end, (70, 200, 1_500)),
+    "heavy tails": (task_of("regression"), heavy_tailed, (70, 200)),
+    "hardly related": (task_of("regression"), hardly_related, (70, 200)),
+    "8 labels, down to 2 %": (task_of("multi-label", 8), of_eight_labels, (200, 2_000)),
+}
+
+
 def main() -> None:
-    confusion_matrix_scores()
-    print()
-    probability_scores_of_models()
+    tables: dict[str, Callable[[], None]] = {
+        "classification": confusion_matrix_scores,
+        "probabilities": probability_scores_of_models,
+        "regression": partial(scores_of_kind, "regression"),
+        "multi-label": partial(scores_of_kind, "multi-label"),
+    }
+    for name in sys.argv[1:] or tables:
+        tables[name]()
+        print()
 
 
 def confusion_matrix_scores() -> None:
@@ -59,6 +137,53 @@ def confusion_matrix_scores() -> None:
         for n in (200, 2_000):
             for score, (ours, peer) in coverage(joint_CC, n).items():
                 print(f"| {score} | {name} | {n:,} | {ours:.3f} | {peer:.3f} |", flush=True)
+
+
+def scores_of_kind(kind: str) -> None:
+    print(
+        "| score | data | truth | n | ours | percentile bootstrap | difference: ours | percentile bootstrap |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    with Pool() as pool:
+        for name, (task, draw, numbers) in DRAWN.items():
+            if task.kind != kind:
+                continue
+            truths = true_values(task, *draw(POPULATION, np.random.default_rng(SEED)))
+            for n in numbers:
+                sets = pool.imap_unordered(partial(held, name, n, truths), range(TEST_SETS), chunksize=10)
+                seen = list(tqdm(sets, f"{name}, n = {n:,}", TEST_SETS, delay=2, disable=None))
+                for (score, (_, true)), shares in zip(truths.items(), np.mean(seen, axis=0), strict=True):
+                    columns = [score, name, f"{true:.4f}", f"{n:,}", *(f"{share:.3f}" for share in shares)]
+                    print(f"| {' | '.join(columns)} |", flush=True)
+
+
+def true_values(
+    task: Task, labels_N: np.ndarray, old_N: np.ndarray, new_N: np.ndarray
+) -> dict[str, tuple[float, float]]:
+    """Score -> its values for the old model and the new one, in a population that has them all."""
+    old, new = scores(task, labels_N, old_N), scores(task, labels_N, new_N)
+    return {name: (float(old[name] or 0), float(new[name] or 0)) for name in old}
+
+
+def held(name: str, n: int, truths: dict[str, tuple[float, float]], number: int) -> list[list[bool]]:
+    """By score: do our interval and the peer's hold, of the new model, and of the difference of the two?"""
+    task, draw, _ = DRAWN[name]
+    labels_N, old_N, new_N = draw(n, np.random.default_rng([SEED, list(DRAWN).index(name), n, number]))
+    options: dict[str, Any] = {"resamples": RESAMPLES, "confidence": CONFIDENCE, "seed": number}
+    figures = with_intervals(task, labels_N, new_N, **options)
+    differences = compare(task, labels_N, old_N, new_N, **options)
+    old_R, new_R = resampled(task, combinations(labels_N, np.stack([old_N, new_N])), RESAMPLES, number)
+    rows = []
+    for score, (old, new) in truths.items():
+        change = differences[score]
+        bounds = [
+            (figures[f"{score}_low"], figures[f"{score}_high"], new),
+            (*np.nanquantile(new_R[score], TAILS), new),
+            (change.low, change.high, new - old),
+            (*np.nanquantile(new_R[score] - old_R[score], TAILS), new - old),
+        ]
+        rows.append([bool(low <= true <= high) for low, high, true in bounds])
+    return rows
 
 
 def probability_scores_of_models() -> None:
@@ -82,10 +207,11 @@ def coverage(joint_CC: np.ndarray, n: int) -> dict[str, tuple[float, float]]:
     held: dict[str, list[tuple[bool, bool]]] = {name: [] for name in truth}
     for _ in tqdm(range(TEST_SETS), desc=f"n = {n:,}", delay=2, disable=None):
         matrix_CC = rng.multinomial(n, joint_CC.ravel()).reshape(joint_CC.shape)
-        drawn = averaged_f1(resample(matrix_CC, RESAMPLES, rng))
+        drawn = resample(matrix_CC, RESAMPLES, rng)
         ours = {
             "accuracy": wilson(matrix_CC.diagonal().sum(), n, CONFIDENCE),
-            "macro_f1": tuple(np.quantile(drawn["macro_f1"], TAILS)),
+            "macro_f1": tuple(np.quantile(averaged_f1(drawn)["macro_f1"], TAILS)),
+            "matthews": tuple(np.quantile(matthews(drawn), TAILS)),
         }
         peer = scores_of(stratified(matrix_CC, rng))
         for name, limits in ours.items():
@@ -109,12 +235,11 @@ def stratified(matrix_CC: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def scores_of(matrices_RCC: np.ndarray) -> dict[str, np.ndarray]:
-    hits = np.array([counts_of(matrix_CC).hits for matrix_CC in matrices_RCC])
-    total = matrices_RCC.sum(axis=(1, 2))
-    actual, predicted = matrices_RCC.sum(axis=2), matrices_RCC.sum(axis=1)
-    either = actual + predicted
-    f1 = 2 * hits / np.maximum(either, 1)
-    return {"accuracy": hits.sum(axis=1) / total, "macro_f1": f1.sum(axis=1) / (either > 0).sum(axis=1)}
+    parts = (counts_of(matrix_CC) for matrix_CC in matrices_RCC)
+    counts = Counts(*(np.array(part) for part in zip(*parts, strict=True)))
+    accuracy = counts.hits.sum(axis=1) / counts.actual.sum(axis=1)
+    macro_f1 = averaged_f1(counts)["macro_f1"]
+    return {"accuracy": accuracy, "macro_f1": macro_f1, "matthews": matthews(counts)}
 
 
 def drawn(model: str, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

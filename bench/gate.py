@@ -1,16 +1,20 @@
 """How often the gate errs: `python -m bench.gate`.
 
 Pairs of models with a known difference answer test sets drawn at random, and the rules of the gate decide:
-the margins of the policy that comes with the project, and ten slices under the correction of Holm.
+the margins of the policy that comes with the project, and ten slices under the correction of Holm. Last comes
+a regression, whose models' errors are normal.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from tqdm import tqdm
 
 from commands.lib.planning import Population, Rules, decide, population_of, worsened
-from commands.lib.verdicts import slice_verdicts, worst
-from stages.lib.paired import Combinations, accuracy_difference
-from stages.lib.task import SourceColumns, Task
+from commands.lib.verdicts import Verdict, non_inferior, slice_verdicts, worst
+from stages.lib.kinds import Kind
+from stages.lib.paired import Combinations, accuracy_difference, better, compare, example_difference
+from stages.lib.task import SourceColumns, Submission, Task
 
 TEST_SETS, SEED = 1_000, 1
 RULES = Rules({"accuracy": 0.03, "macro_f1": 0.03}, confidence=0.95, seed=SEED)
@@ -24,6 +28,10 @@ PAIRS = {
     "the sample's": ([0.55, 0.45], 0.13, 0.13),
     "emotion's, a class of 3 %": (EMOTION, 0.07, 0.06),
 }
+# Of the regression: as many examples as STS-B's dev has, scores from 0 to 5, the old model's Pearson
+# correlation, and the share of the variance of its errors that both models have in common.
+NUMBERS, RANGE, PEARSON, IN_COMMON, PEARSON_MARGIN = 1_500, (0, 5), 0.85, 0.7, 0.02
+NUMBER_SETS, RESAMPLES = 200, 1_000  # fewer, since ranks are drawn anew in each resample
 SIZES = {"two classes, 6 % disagreement": 2_000, "the sample's": 1_221, "emotion's, a class of 3 %": 2_000}
 
 
@@ -38,6 +46,14 @@ def main() -> None:
                 f"| {name} | {SIZES[name]:,} | {drop:.2f} | {passed:.3f} | {worse:.3f} | {undecided:.3f} |",
                 flush=True,
             )
+    print("\n| models | n | true drop in Pearson | pass | worse | cannot tell |\n|---|---|---|---|---|---|")
+    for drop in (0.0, 0.02, 0.04):
+        verdicts = list(verdicts_on_numbers(drop))
+        passed, worse, undecided = shares_of(verdicts)
+        print(
+            f"| a regression | {NUMBERS:,} | {drop:.2f} | {passed:.3f} | {worse:.3f} | {undecided:.3f} |",
+            flush=True,
+        )
 
 
 def two_equal(shares: list[float], error: float, disagreement: float) -> Population:
@@ -50,21 +66,23 @@ def two_equal(shares: list[float], error: float, disagreement: float) -> Populat
     both_N = place_N >= 1 - (error - disagreement / 2)
     old_N = np.where((place_N < disagreement / 2) | both_N, wrong_N, labels_N)
     new_N = np.where(((place_N >= disagreement / 2) & (place_N < disagreement)) | both_N, wrong_N, labels_N)
-    return population_of(task_of(classes), labels_N, old_N, new_N)
+    return population_of(task_of("classification", classes), labels_N, old_N, new_N)
 
 
-def task_of(classes: int) -> Task:
+def task_of(kind: Kind, classes: int) -> Task:
     names = [str(number) for number in range(classes)]
     return Task(
         title="made up",
-        kind="classification",
+        kind=kind,
         labels=names,
         raw_labels=names,
+        separator=None,
         positive=None,
         metrics=["accuracy"],
         columns=SourceColumns(id=None, text="text", text_pair=None, label="label"),
         kept=[],
         copies="report",
+        submission=Submission(delimiter=",", id="id", label="label", files={}),
     )
 
 
@@ -82,8 +100,44 @@ def rates(population: Population, n: int) -> tuple[float, float, float]:
         )
         whole = decide(population, counts_K, RULES)
         verdicts.append(worst({whole, *(verdict for verdict in of_slices if verdict == "worse")}))
-    passed, worse, undecided = (verdicts.count(name) / TEST_SETS for name in ("pass", "worse", "undecided"))
+    return shares_of(verdicts)
+
+
+def shares_of(verdicts: list[Verdict]) -> tuple[float, float, float]:
+    passed, worse, undecided = (
+        verdicts.count(name) / len(verdicts) for name in ("pass", "worse", "undecided")
+    )
     return passed, worse, undecided
+
+
+def verdicts_on_numbers(drop: float) -> Iterator[Verdict]:
+    """The new model's errors are as much larger as lowers its true correlation by the drop."""
+    task, rng = task_of("regression", 0), np.random.default_rng(SEED)
+    spread = (RANGE[1] - RANGE[0]) / 12**0.5
+    old_error, new_error = (spread * (1 / pearson**2 - 1) ** 0.5 for pearson in (PEARSON, PEARSON - drop))
+    for _ in tqdm(range(NUMBER_SETS), delay=2, disable=None):
+        labels_N, common_N = rng.uniform(*RANGE, NUMBERS), rng.normal(size=NUMBERS)
+        old_N, new_N = (
+            labels_N + error * (IN_COMMON**0.5 * common_N + (1 - IN_COMMON) ** 0.5 * rng.normal(size=NUMBERS))
+            for error in (old_error, new_error)
+        )
+        whole = compare(
+            task, labels_N, old_N, new_N, resamples=RESAMPLES, confidence=RULES.confidence, seed=SEED
+        )
+        decided = non_inferior(whole["pearson"], PEARSON_MARGIN)
+        slices = slices_of_numbers(task, labels_N, old_N, new_N, rng)
+        yield worst({decided, *(verdict for verdict in slices if verdict == "worse")})
+
+
+def slices_of_numbers(
+    task: Task, labels_N: np.ndarray, old_N: np.ndarray, new_N: np.ndarray, rng: np.random.Generator
+) -> list[Verdict]:
+    turned = []
+    for share in SLICE_SHARES:
+        part = rng.permutation(NUMBERS)[: round(share * NUMBERS)]
+        found = example_difference(task, labels_N[part], old_N[part], new_N[part], RULES.confidence)
+        turned.append(better(task, task.facts.example_score, found))
+    return slice_verdicts(turned, SLICE_MARGIN * float(labels_N.std()), RULES.confidence)
 
 
 def drawn_slice(

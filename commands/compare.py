@@ -22,14 +22,16 @@ from commands.lib.comparison import (
     rows_of,
     shared_by,
 )
-from commands.lib.flipped import flipped, flips_sentence
+from commands.lib.flipped import change_sentence, flipped, lines_of, tables_of
 from commands.lib.runs import opened
-from commands.lib.terminal import as_interval, as_p, columns, example_line, visible
+from commands.lib.terminal import as_interval, as_p, columns, score_name, visible
 from stages.lib.exceptions import ConfigError
 from stages.lib.pages import markdown_page
 from stages.lib.predictions import FINETUNED
 from stages.lib.stage import run
+from stages.lib.task import Task
 
+UNDEFINED = "-"
 HEADER = ("run", "score", "first", "this", "difference", "p", "p (Holm)")
 
 
@@ -68,7 +70,8 @@ def main(
         comparisons = compare_all(opened_runs, shared, groups, settings)
         view = view_of(shared, groups, comparisons, settings, examples, texts)
     if form is Form.json:
-        print(json.dumps(as_json(shared, groups, comparisons, settings), indent=2, ensure_ascii=False))
+        found = as_json(shared, groups, comparisons, settings)
+        print(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print(markdown_page("compare.md", view) if form is Form.markdown else as_text(view))
 
@@ -90,11 +93,13 @@ def view_of(
         f"{100 * settings.confidence:g} % intervals{lacking}",
         "first": groups[0].name,
         "header": HEADER if len(comparisons) > 1 else HEADER[:-1],
-        "families": [family_row(group, name) for group in groups for name in shown_scores(shared)]
+        "families": [
+            family_row(shared.task, group, name) for group in groups for name in shown_scores(shared)
+        ]
         if any(len(group.names) > 1 for group in groups)
         else [],
         "rows": [
-            score_row(comparison, name, len(comparisons) > 1)
+            score_row(shared.task, groups[0], comparison, name, len(comparisons) > 1)
             for comparison in comparisons
             for name in shown_scores(shared)
         ],
@@ -103,27 +108,38 @@ def view_of(
 
 
 def shown_scores(shared: Shared) -> list[str]:
-    return list(dict.fromkeys(["accuracy", *shared.task.metrics]))
+    """The source's metrics, and the score that is a mean over the examples."""
+    return list(dict.fromkeys([*shared.task.metrics, shared.task.facts.example_score]))
 
 
-def family_row(group: Group, name: str) -> tuple[str, ...]:
-    values = group.scores[name]
-    spread = f"{np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
-    listed = ", ".join(f"{value:.3f}" for value in values)
-    return (group.name, name, f"{np.mean(values):.4f}", spread, str(len(values)), listed)
+def family_row(task: Task, group: Group, name: str) -> tuple[str, ...]:
+    """A dash where a run has no such score."""
+    values = [value for value in group.scores[name] if value is not None]
+    whole = len(values) == len(group.names)
+    spread = f"{np.std(values, ddof=1):.4f}" if whole and len(values) > 1 else ""
+    listed = ", ".join(_score(value) for value in group.scores[name])
+    mean = f"{np.mean(values):.4f}" if whole else UNDEFINED
+    return (group.name, score_name(task.kind, name), mean, spread, str(len(group.names)), listed)
 
 
-def score_row(comparison: Comparison, name: str, several: bool) -> tuple[str, ...]:
-    found = comparison.differences[name]
-    cells = (
-        comparison.new.name,
-        name,
-        f"{found.old:.3f}",
-        f"{found.new:.3f}",
-        as_interval(found.difference, found.low, found.high),
-        as_p(found.p),
-    )
+def score_row(task: Task, first: Group, comparison: Comparison, name: str, several: bool) -> tuple[str, ...]:
+    run, shown = comparison.new.name, score_name(task.kind, name)
+    found = comparison.differences.get(name)
+    if found is None:
+        values = (_mean(group.scores[name]) for group in (first, comparison.new))
+        return (run, shown, *values, *([UNDEFINED] * (3 if several else 2)))
+    interval = as_interval(found.difference, found.low, found.high)
+    cells = (run, shown, _score(found.old), _score(found.new), interval, as_p(found.p))
     return (*cells, as_p(comparison.p_holm[name])) if several else cells
+
+
+def _mean(values: list[float | None]) -> str:
+    there = [value for value in values if value is not None]
+    return _score(float(np.mean(there))) if len(there) == len(values) else UNDEFINED
+
+
+def _score(value: float | None) -> str:
+    return UNDEFINED if value is None else f"{value:.3f}"
 
 
 def detail(shared: Shared, first: Group, comparison: Comparison, examples: int, texts: str) -> dict[str, Any]:
@@ -131,13 +147,18 @@ def detail(shared: Shared, first: Group, comparison: Comparison, examples: int, 
         "name": comparison.new.name,
         "params": [{"name": name, "old": old, "new": new} for name, (old, new) in comparison.params.items()],
         "flips": None,
-        "broken": [],
-        "fixed": [],
+        "tables": [],
+        "lines": [],
     }
-    if comparison.flips is None:
+    if len(first.names) > 1 or len(comparison.new.names) > 1:
         return told
-    told["flips"] = flips_sentence(comparison.flips, len(shared.labels))
-    return told | flipped(rows_of(shared, first, comparison.new), examples, texts)
+    task, answers = shared.task, shared.answers[[*first.places, *comparison.new.places]]
+    found = flipped(task.kind, rows_of(shared, first, comparison.new), examples, texts)
+    return told | {
+        "flips": change_sentence(task, shared.labels, *answers),
+        "tables": tables_of(task.kind, found),
+        "lines": lines_of(task.kind, found),
+    }
 
 
 FAMILY_HEADER = ("family", "score", "mean", "s.d.", "runs", "each")
@@ -151,7 +172,7 @@ def as_text(view: dict[str, Any]) -> str:
     for told in view["details"]:
         lines += ["", told["name"] + (f": {told['flips']}" if told["flips"] else "")]
         lines += [f"  param {param['name']}: {param['old']} -> {param['new']}" for param in told["params"]]
-        lines += [example_line(way, row) for way in ("broken", "fixed") for row in told[way]]
+        lines += told["lines"]
     return "\n".join(visible(line) for line in lines)
 
 
@@ -160,6 +181,7 @@ def as_json(
 ) -> dict[str, Any]:
     return {
         **settings._asdict(),
+        "kind": shared.task.kind,
         "n": len(shared.labels),
         "left_out": shared.left_out,
         "groups": [{"runs": group.names, "scores": group.scores} for group in groups],

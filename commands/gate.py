@@ -14,25 +14,28 @@ that was judged. `--plan` judges nothing: it says how often the policy would err
 
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import polars as pl
 import typer
 
+from commands.lib import approximate, planning
 from commands.lib.evidence import Evidence, gather, growth
 from commands.lib.findings import limit, reason_of, role_findings, slice_findings
-from commands.lib.flipped import flipped, flips_sentence
+from commands.lib.flipped import change_sentence, flipped
 from commands.lib.judgement import Judgement, as_json, as_markdown, as_text, incomparable
-from commands.lib.planning import Rules, plan
-from commands.lib.policy import Params, policy_of
+from commands.lib.planning import Rules
+from commands.lib.policy import Limits, Params, limits_for, policy_of
 from commands.lib.runs import LOCK, MODEL, PARAMS, SPLITS, WORKSPACE, Run, changed, opened
 from commands.lib.verdicts import EXIT_STATUS, Finding, overall
 from stages.lib.exceptions import TextrailError
-from stages.lib.paired import combinations, flips_of
+from stages.lib.kinds import Kind
+from stages.lib.paired import better, flips
 from stages.lib.stage import run
 from stages.lib.tables import in_use, write_json, write_text
+from stages.lib.task import Task
 from stages.split import copy_keys
 
 
@@ -84,24 +87,28 @@ def judge(old: Run, new: Run, policy: Params, *, accept: bool, undecided: bool) 
         for path in (PARAMS, LOCK):  # for their hashes; the lock has those of everything else
             side.read(path)
     found = [gather(old, new, policy.model, role, accept=accept) for role in policy.roles]
+    task = found[0].task
+    limits = limits_for(policy, task, old.title)
     findings: list[Finding] = []
     slices: list[Finding] = []
     for evidence in found:
-        findings += role_findings(evidence, policy)
+        findings += role_findings(evidence, limits, policy)
         slices += slice_findings(evidence, policy)
     findings += run_findings(old, new, policy)
     identical = all(evidence.identical for evidence in found)
     verdict = "pass" if identical else overall(findings + slices)
     reasons = [reason_of(f) for f in findings + slices if f.decides and f.verdict != "pass"]
     changes = changed(policy.model_dump(), policy_of(new).model_dump())
+    notes = [note for evidence in found for note in notes_of(evidence, old)]
     return Judgement(
         verdict=verdict,
+        kind=task.kind,
         old=old.title,
         new=new.title,
         reasons=["the predictions are the same, one by one"] if identical else reasons,
-        notes=[note for evidence in found for note in notes_of(evidence, old)] + policy_notes(changes, old),
+        notes=notes + policy_notes(changes, limits, task, old),
         findings=findings,
-        slices=sorted(slices, key=lambda finding: finding.difference.difference if finding.difference else 0),
+        slices=sorted(slices, key=lambda finding: gain_of(finding, task)),
         growth={evidence.role: growth(evidence) for evidence in found if evidence.grown},
         flips={evidence.role: flips_told(evidence, policy) for evidence in found if not evidence.identical},
         policy=policy.model_dump(),
@@ -109,6 +116,13 @@ def judge(old: Run, new: Run, policy: Params, *, accept: bool, undecided: bool) 
         hashes={run.title: dict(sorted(run.hashes.items())) for run in (old, new)},
         undecided_allowed=undecided,
     )
+
+
+def gain_of(finding: Finding, task: Task) -> float:
+    """By how much a slice got better."""
+    if finding.difference is None:
+        return 0.0
+    return better(task, task.facts.example_score, finding.difference).difference
 
 
 def run_findings(old: Run, new: Run, policy: Params) -> list[Finding]:
@@ -148,34 +162,57 @@ def notes_of(evidence: Evidence, old: Run) -> list[str]:
             "which favours it"
         )
     if len(evidence.new_class):
-        apart = evidence.new_class
-        right = (apart["predicted"] == apart["label"]).sum()
-        classes = ", ".join(apart["label"].unique().sort())
-        notes.append(
-            f"{role}: new class {classes}: {right:,} of {len(apart):,} right; "
-            f"left out of the comparison, as {old.title} does not know it"
-        )
+        notes.append(new_class_note(evidence, old))
     return notes
 
 
-def policy_notes(changes: dict[str, tuple[object, object]], old: Run) -> list[str]:
-    if not changes:
-        return []
-    listed = ", ".join(f"{name} {before} -> {after}" for name, (before, after) in changes.items())
-    return [f"the candidate changes the policy ({listed}); it was judged by that of {old.title}"]
+def new_class_note(evidence: Evidence, old: Run) -> str:
+    apart, known = evidence.new_class, old.task().labels
+    right = (apart["predicted"] == apart["label"]).sum()
+    names = apart["label"].explode() if isinstance(apart["label"].dtype, pl.List) else apart["label"]
+    classes = ", ".join(name for name in names.unique().sort() if name not in known)
+    return (
+        f"{evidence.role}: new class {classes}: {right:,} of {len(apart):,} right; "
+        f"left out of the comparison, as {old.title} does not know it"
+    )
+
+
+def policy_notes(
+    changes: dict[str, tuple[object, object]], limits: Limits, task: Task, old: Run
+) -> list[str]:
+    notes = []
+    if limits.others:
+        named = ", ".join(limits.others)
+        notes.append(f"of the policy {named} decide nothing: they are not for a {task.kind} task")
+    if changes:
+        listed = ", ".join(f"{name} {before} -> {after}" for name, (before, after) in changes.items())
+        notes.append(f"the candidate changes the policy ({listed}); it was judged by that of {old.title}")
+    return notes
 
 
 def flips_told(evidence: Evidence, policy: Params) -> dict[str, Any]:
-    labels_N, *answers = (evidence.numbers(name) for name in ("label", "old_predicted", "predicted"))
-    counts = flips_of(combinations(labels_N, np.stack(answers)))
-    told = {"line": f"{evidence.role}: {flips_sentence(counts, len(labels_N))}", "numbers": counts._asdict()}
-    return told | flipped(evidence.rows, policy.examples, policy.texts)
+    task, arrays = evidence.task, evidence.arrays()
+    counts = flips(task, *arrays)
+    told = {
+        "line": f"{evidence.role}: {change_sentence(task, *arrays)}",
+        "numbers": None if counts is None else counts._asdict(),
+    }
+    return told | flipped(task.kind, evidence.rows, policy.examples, policy.texts)
 
 
 def plans(old: Run, new: Run, policy: Params) -> list[str]:
     """A page for each role."""
-    rules = Rules(policy.margins, policy.confidence, policy.seed)
-    return [plan(gather(old, new, policy.model, role, accept=True), rules) for role in policy.roles]
+    found = [gather(old, new, policy.model, role, accept=True) for role in policy.roles]
+    margins = limits_for(policy, found[0].task, old.title).margins
+    rules = Rules(margins, policy.confidence, policy.seed)
+    return [PLAN_OF_KINDS[evidence.task.kind](evidence, rules) for evidence in found]
+
+
+PLAN_OF_KINDS: dict[Kind, Callable[[Evidence, Rules], str]] = {
+    "classification": planning.plan,
+    "regression": approximate.plan,
+    "multi-label": approximate.plan,
+}
 
 
 if __name__ == "__main__":

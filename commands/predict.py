@@ -1,7 +1,14 @@
 """Label the rows of a CSV: `python -m commands.predict in.csv out.csv`.
 
-Every column is kept; label, probability and decision are added. Texts go through the same cleaning and
-tokenizing as in training. The model's folder is all that is needed, so it can be copied anywhere.
+Every column is kept. What is added follows from the kind of task that the model was trained for:
+
+classification    label, probability, decision
+regression        prediction, a number
+multi-label       labels, joined by --separator (empty for none), and probability_NAME for each label
+
+Texts go through the same cleaning and tokenizing as in training. The model's folder is all that is needed, so
+it can be copied anywhere. Of several labels those are said that reach the thresholds that it carries, each
+chosen on validation.
 
 The decision is `decided` where the label is probable enough to need no person, and else `ask a human`. The
 threshold travels with the model: the one at which so many of the decided examples of validation were decided
@@ -11,20 +18,21 @@ rightly, by default 95 %. Where validation reached that nowhere, every row is fo
 import csv
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import polars as pl
 import typer
 from tqdm import tqdm
 
-from commands.lib.labelling import labeller
+from commands.lib.labelling import labeller, names_said
 from stages.lib.exceptions import ConfigError, SourceError
+from stages.lib.kinds import KINDS, Kind
 from stages.lib.operating import PRECISIONS, OperatingPoint
-from stages.lib.served import read_served
+from stages.lib.served import Served, read_served
 from stages.lib.stage import run
 from stages.lib.tables import replacing
 from stages.lib.versions import warn_of_drift
@@ -32,22 +40,36 @@ from stages.lib.versions import warn_of_drift
 ROWS_AT_ONCE = 4096  # sorted by length among themselves; memory does not grow with the file
 
 CHOICES = ", ".join(f"{precision:g}" for precision in PRECISIONS)
+PRECISION = 0.95  # where none is asked for
 DECIDED, UNDECIDED = "decided", "ask a human"
 
 Rows = list[list[str]]
+Answers = Iterator[tuple[str, ...]]
+
+
+class Answer(NamedTuple):
+    """What is written of each row."""
+
+    columns: list[str]
+    cells: Callable[[np.ndarray], Answers]  # of what the model says of some rows: see labelling.labeller
+    decides_at: float | None  # the precision; None where nothing is decided
 
 
 def main(
     source: Annotated[Path, typer.Argument(help="a CSV with a header, in UTF-8")],
-    output: Annotated[Path, typer.Argument(help="the same rows with label, probability and decision")],
+    output: Annotated[Path, typer.Argument(help="the same rows with what the model says")],
     model: Annotated[Path, typer.Option(help="a model that `dvc repro` made")] = Path("models/finetuned"),
     text: Annotated[
         list[str] | None,
         typer.Option(help="the text's column, twice for a pair; as in training if not given"),
     ] = None,
     precision: Annotated[
-        float, typer.Option(help=f"how many of the decided rows should be right: {CHOICES}")
-    ] = 0.95,
+        float | None,
+        typer.Option(
+            help=f"how many of the decided rows should be right: {CHOICES}; {PRECISION:g} if not given"
+        ),
+    ] = None,
+    separator: Annotated[str, typer.Option(help="stands between several labels of a row")] = ", ",
     prefix: Annotated[str, typer.Option(help="goes before the names of the added columns")] = "",
     delimiter: Annotated[str, typer.Option(help="stands between the columns")] = ",",
     batch_tokens: Annotated[int, typer.Option(help="tokens in a batch, padding counted in")] = 4096,
@@ -55,9 +77,9 @@ def main(
     """Label the rows of a CSV with the fine-tuned model."""
     warn_of_drift()
     served = read_served(model)
-    threshold = threshold_of(served.operating, precision)
-    probabilities = labeller(model, served, batch_tokens)
-    added = [f"{prefix}{name}" for name in ("label", "probability", "decision")]
+    answer = ANSWERS_OF_KINDS[served.kind](served, precision, separator)
+    said = labeller(model, served, batch_tokens)
+    added = [f"{prefix}{name}" for name in answer.columns]
     count = decisions = 0
     with replacing(output) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
@@ -67,23 +89,67 @@ def main(
         writer.writerow(header + added)
         for rows in chunks:
             texts = pl.DataFrame({f"text_{place}": [row[place] for row in rows] for place in places})
-            labelled = list(label(probabilities(texts), served.labels, threshold))
-            writer.writerows([*row, *cells] for row, cells in zip(rows, labelled, strict=True))
-            decisions += sum(cells[-1] == DECIDED for cells in labelled)
+            answered = list(answer.cells(said(texts)))
+            writer.writerows([*row, *cells] for row, cells in zip(rows, answered, strict=True))
+            decisions += sum(cells[-1] == DECIDED for cells in answered) if answer.decides_at else 0
             count += len(rows)
-    print(
-        f"predict: {count:,} rows labelled in {output}; {decisions:,} decided "
-        f"(at {100 * precision:g} % precision on validation), {count - decisions:,} for a person"
+    print(f"predict: {count:,} rows labelled in {output}{told(answer, count, decisions)}")
+
+
+def told(answer: Answer, count: int, decisions: int) -> str:
+    if answer.decides_at is None:
+        return ""
+    return (
+        f"; {decisions:,} decided (at {100 * answer.decides_at:g} % precision on validation), "
+        f"{count - decisions:,} for a person"
     )
 
 
-def label(
-    probabilities_NC: np.ndarray, labels: list[str], threshold: float
-) -> Iterator[tuple[str, str, str]]:
-    """Label, probability and decision of each row; of equal probabilities the first class counts."""
-    for row_C in probabilities_NC:
-        best = int(row_C.argmax())
-        yield labels[best], f"{row_C[best]:.6f}", DECIDED if row_C[best] >= threshold else UNDECIDED
+def _label(served: Served, precision: float | None, separator: str) -> Answer:
+    """Raises ConfigError, as do the others."""
+    aim = PRECISION if precision is None else precision
+    threshold = threshold_of(served.operating, aim)
+
+    def cells(probabilities_NC: np.ndarray) -> Answers:
+        names, sure_N = names_said(served, probabilities_NC), probabilities_NC.max(axis=1)
+        for name, sure in zip(names, sure_N, strict=True):
+            yield name, f"{sure:.6f}", DECIDED if sure >= threshold else UNDECIDED
+
+    return Answer(["label", "probability", "decision"], cells, aim)
+
+
+def _prediction(served: Served, precision: float | None, separator: str) -> Answer:
+    refuse_precision(served, precision)
+    return Answer(["prediction"], lambda numbers_N1: ((f"{n:.6f}",) for n in numbers_N1[:, 0]), None)
+
+
+def _labels(served: Served, precision: float | None, separator: str) -> Answer:
+    refuse_precision(served, precision)
+    split = [name for name in served.labels if separator in name]
+    if split:
+        raise ConfigError(f"--separator: {separator!r} stands in the label {split[0]!r}; name another")
+
+    def cells(probabilities_NC: np.ndarray) -> Answers:
+        for names, row_C in zip(names_said(served, probabilities_NC), probabilities_NC, strict=True):
+            yield separator.join(names), *(f"{probability:.6f}" for probability in row_C)
+
+    return Answer(["labels", *(f"probability_{name}" for name in served.labels)], cells, None)
+
+
+ANSWERS_OF_KINDS: dict[Kind, Callable[[Served, float | None, str], Answer]] = {
+    "classification": _label,
+    "regression": _prediction,
+    "multi-label": _labels,
+}
+
+
+def refuse_precision(served: Served, precision: float | None) -> None:
+    if precision is not None:
+        deciding = ", ".join(kind for kind, facts in KINDS.items() if facts.has_probabilities)
+        raise ConfigError(
+            f"--precision: found {precision:g}; the model is of a {served.kind} task, and decisions are for "
+            f"{deciding}: leave it out"
+        )
 
 
 def threshold_of(points: list[OperatingPoint], precision: float) -> float:

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.lib.terminal import as_interval, as_p
+from commands.lib.terminal import as_interval, as_p, score_name
 from stages.lib.config import read_yaml
 from stages.lib.exceptions import DataError
 from stages.lib.params import PARAMS_FILE
 from stages.lib.predictions import BASELINES, FINETUNED
 from stages.lib.stage import TIMINGS, run
-from stages.lib.task import read_task
+from stages.lib.task import Task, read_task
 
 METRICS_A_BLOCK = 4  # a name and four `0.551 [0.520, 0.582]` fill 100 columns
 WIDTH = 100
@@ -45,7 +45,7 @@ def main(
     stages = list(read_yaml(graph)["stages"])
     print(title(what.title, role, models, read_yaml(params)["evaluate"]["confidence"]))
     print("\n".join(score_table(models, first=what.metrics)))
-    print("\n".join(difference_lines(compared, what.metrics[0])))
+    print("\n".join(difference_lines(compared, what)))
     print("\n".join(str(page) for page in sorted(reports.glob("*.html"))) or f"no pages in {reports}")
     print("\n".join(time_lines([(stage, seconds[stage]) for stage in stages if stage in seconds])))
 
@@ -90,17 +90,22 @@ def score_table(models: dict[str, dict[str, Any]], first: Iterable[str]) -> Iter
             yield model.ljust(wide) + "".join(cell(scores, name).ljust(22) for name in block).rstrip()
 
 
-def difference_lines(compared: dict[str, dict[str, Any]], metric: str) -> Iterator[str]:
-    """`finetuned less tfidf: accuracy +0.150 [+0.125, +0.176], p < 0.001`, a line a model but the dummy."""
+def difference_lines(compared: dict[str, dict[str, Any]], task: Task) -> Iterator[str]:
+    """`finetuned less tfidf: accuracy +0.150 [+0.125, +0.176], p < 0.001`, a line a model but the dummy.
+
+    Of the first metric; where it is undefined for either model, that is said.
+    """
+    metric = task.metrics[0]
     for model, scores in compared.items():
         if model != DUMMY:
-            found = scores[metric]
-            p = as_p(found["p"])
-            yield (
-                f"{FINETUNED} less {model}: {metric} "
-                f"{as_interval(found['difference'], found['low'], found['high'])}, "
-                f"p {p if p.startswith('<') else f'= {p}'}"
-            )
+            line = f"{FINETUNED} less {model}: {score_name(task.kind, metric)} "
+            yield line + (difference(scores[metric]) if metric in scores else "- (undefined)")
+
+
+def difference(found: dict[str, float]) -> str:
+    p = as_p(found["p"])
+    interval = as_interval(found["difference"], found["low"], found["high"])
+    return f"{interval}, p {p if p.startswith('<') else f'= {p}'}"
 
 
 def cell(scores: dict[str, Any], metric: str) -> str:

@@ -1,38 +1,36 @@
 """Fit the three baselines that fine-tuning has to beat, and predict every example with each.
 
-dummy says how often each class occurs in training; tfidf is a linear model over words and word pairs;
-features is a linear model over the frozen encoder's vectors. Their logits are calibrated on validation, and
-for training rows there are logits out of fold: from a model that was not trained on the row.
+dummy says how often each class or label occurs in training, or the mean of the scores; tfidf is a linear
+model over words and word pairs, of two texts also over how alike they are; features is a linear model over
+the frozen encoder's vectors. Linear models are logistic regressions, one a label where there are several,
+and ridge regressions. Their logits are calibrated on validation, and for training rows there are logits out
+of fold: from a model that was not trained on the row.
+
+Legend: N examples, C classes or labels, V words, H hidden size.
 """
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from pydantic import Field
 from safetensors.numpy import save_file
-from sklearn.dummy import DummyClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 from stages.lib.arrow import open_stream, vectors_of
 from stages.lib.calibration import fit_temperature
-from stages.lib.exceptions import DataError
+from stages.lib.labels import array_of
+from stages.lib.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
+from stages.lib.multi_label import fit_thresholds
 from stages.lib.params import StageParams, load_params
-from stages.lib.predictions import write_predictions
+from stages.lib.predictions import predicted_of, write_predictions
 from stages.lib.scores import scores
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import in_use, replacing_folder, write_json
 from stages.lib.task import Task, read_task
-
-# Scripts written without spaces: each of their characters counts as a word, a pair of them as a word pair.
-UNSPACED = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
 
 
 class Params(StageParams):
@@ -44,127 +42,74 @@ class Params(StageParams):
     features_c: float = Field(gt=0)
 
 
-def words_of(table: pl.DataFrame, task: Task) -> np.ndarray:
-    """Each example's texts as one string, words apart, in scripts without spaces too."""
-    joined = pl.concat_str([pl.col(column).fill_null("") for column in task.text_columns], separator="\n")
-    return table.select(joined.str.replace_all(UNSPACED, " $1 ")).to_series().to_numpy()
-
-
-def unfitted(name: str, params: Params) -> Pipeline:
-    match name:
-        case "dummy":
-            return make_pipeline(DummyClassifier(strategy="prior"))
-        case "tfidf":
-            words = TfidfVectorizer(
-                token_pattern=r"(?u)\w+",
-                ngram_range=(1, 2),
-                sublinear_tf=True,
-                min_df=params.tfidf_min_documents,
-            )
-            return make_pipeline(words, linear(params.tfidf_c, "saga", params))
-        case "features":
-            return make_pipeline(StandardScaler(), linear(params.features_c, "lbfgs", params))
-    raise ValueError(name)
-
-
-def linear(c: float, solver: str, params: Params) -> LogisticRegression:
-    # saga on sparse words: as good as lbfgs on the emotion tweets in a fiftieth of its time
-    return LogisticRegression(
-        C=c, solver=solver, tol=1e-3, max_iter=params.max_iterations, random_state=params.seed
-    )
-
-
-def fitted(model: Pipeline, X_N: np.ndarray, examples: pl.DataFrame) -> Pipeline:
-    train_N = (examples["role"] == "train").to_numpy()
-    return fit(model, X_N[train_N], examples["label"].to_numpy()[train_N].astype(int))
-
-
-def fit(model: Pipeline, X_N: np.ndarray, labels_N: np.ndarray) -> Pipeline:
-    """Raises DataError where no text has a word."""
-    try:
-        return model.fit(X_N, labels_N)
-    except ValueError as error:
-        if "empty vocabulary" not in str(error) and "no terms remain" not in str(error):
-            raise
-        raise DataError(
-            f"tfidf: no word is left in {len(X_N):,} training texts "
-            "(baseline.tfidf_min_documents too high, or cleaning removed them all): see data/splits.parquet"
-        ) from None
-
-
-def logits(model: Pipeline, X_N: np.ndarray, classes: int) -> np.ndarray:
-    """Log probabilities, float32 [N, C]; a class that training never saw gets the least of all."""
-    least = np.finfo(np.float32).tiny
-    probabilities_NC = np.full((len(X_N), classes), least)
-    probabilities_NC[:, model.classes_] = model.predict_proba(X_N)
-    return np.log(np.maximum(probabilities_NC, least)).astype(np.float32)
-
-
-def predicted_out_of_fold(
-    model: Pipeline, X_N: np.ndarray, examples: pl.DataFrame, params: Params, task: Task
+def said_out_of_fold(
+    task: Task, model: Pipeline, X_N: np.ndarray, train: np.ndarray, labels_N: np.ndarray, params: Params
 ) -> np.ndarray:
-    """[N, C], NaN outside the training role."""
-    rows = np.flatnonzero(examples["role"] == "train")
-    labels = examples["label"].to_numpy()[rows].astype(int)
-    result_NC = np.full((len(examples), len(task.labels)), np.nan, dtype=np.float32)
-    for fold_train, fold_rest in folds_of(labels, params):
-        fit(model, X_N[rows[fold_train]], labels[fold_train])
-        result_NC[rows[fold_rest]] = logits(model, X_N[rows[fold_rest]], len(task.labels))
+    """float64 [N, C], NaN outside the training rows; `labels_N` are theirs."""
+    learner = LEARNERS_OF_KINDS[task.kind]
+    result_NC = np.full((len(X_N), task.outputs), np.nan)
+    folds = learner.folds(labels_N, params)
+    with warnings.catch_warnings():
+        # such a row's fold has no other of its class
+        warnings.filterwarnings("ignore", "The least populated class")
+        for learned, rest in folds.split(labels_N, labels_N):
+            fit(model, X_N[train[learned]], labels_N[learned])
+            result_NC[train[rest]] = learner.logits(model, X_N[train[rest]], task.outputs)
     return result_NC
 
 
-def folds_of(labels: np.ndarray, params: Params) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Raises DataError where there are too few training rows to hold a fold out."""
-    _, sizes = np.unique(labels, return_counts=True)
-    if sizes.max() < params.folds:
-        raise DataError(
-            f"baseline.folds: found {params.folds}, but the largest class has {sizes.max()} training examples"
-        )
-    folds = StratifiedKFold(params.folds, shuffle=True, random_state=params.seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "The least populated class"
-        )  # such a row's fold has no other of its class
-        return list(folds.split(labels, labels))
+class Fitted(NamedTuple):
+    model: Pipeline
+    logits: np.ndarray  # float32 [N, C], calibrated
+    out_of_fold: np.ndarray  # the same of training rows, NaN elsewhere
+    temperature: float | None
+    thresholds: list[float] | None
 
 
-def temperature_on_validation(logits_NC: np.ndarray, examples: pl.DataFrame) -> float:
-    rows = np.flatnonzero(examples["role"] == "validation")
-    return fit_temperature(logits_NC[rows], examples["label"].to_numpy()[rows].astype(int))
+def fitted(task: Task, name: str, X_N: np.ndarray, examples: pl.DataFrame, params: Params) -> Fitted:
+    learner = LEARNERS_OF_KINDS[task.kind]
+    train, validation = (np.flatnonzero(examples["role"] == role) for role in ("train", "validation"))
+    labels_N, known_N = (array_of(examples["label"].gather(rows), task) for rows in (train, validation))
+    model = fit(unfitted(name, learner, params), X_N[train], labels_N)
+    logits_NC = learner.logits(model, X_N, task.outputs).astype(np.float32)
+    held_out_NC = said_out_of_fold(task, unfitted(name, learner, params), X_N, train, labels_N, params)
+    temperature = fit_temperature(task.kind, logits_NC[validation], known_N)
+    if temperature is not None:
+        logits_NC, held_out_NC = logits_NC / temperature, held_out_NC / temperature
+    thresholds = fit_thresholds(logits_NC[validation], known_N) if task.facts.has_thresholds else None
+    return Fitted(model, logits_NC, held_out_NC.astype(np.float32), temperature, thresholds)
 
 
-def validation_scores(task: Task, logits_NC: np.ndarray, examples: pl.DataFrame) -> dict[str, Any]:
-    rows = np.flatnonzero(examples["role"] == "validation")
-    labels = examples["label"].to_numpy()[rows].astype(int)
-    return {"validation": scores(task, labels, logits_NC[rows].argmax(axis=1)) | {"n": len(rows)}}
+def validation_scores(task: Task, predictions: pl.DataFrame) -> dict[str, Any]:
+    rows = predictions.filter(pl.col("role") == "validation")
+    return scores(task, array_of(rows["label"], task), predicted_of(rows, task)) | {"n": len(rows)}
 
 
 def describe(numbers: dict[str, Any], metric: str) -> str:
-    figures = [f"{name} {of['validation'][metric]:.3f}" for name, of in numbers.items()]
-    return ", ".join(figures) + f" (n {numbers['dummy']['validation']['n']:,})"
+    values = {name: of["validation"][metric] for name, of in numbers.items()}
+    shown = [f"{name} {'undefined' if value is None else f'{value:.3f}'}" for name, value in values.items()]
+    return ", ".join(shown) + f" (n {numbers['dummy']['validation']['n']:,})"
 
 
-def save(model: Pipeline, temperature: float, folder: Path, name: str) -> None:
+def save(task: Task, found: Fitted, folder: Path, name: str) -> None:
     """The fitted numbers as plain arrays, and what else they mean as JSON: no pickle, always the same bytes.
 
-    logits / temperature is what the predictions hold. dummy: log(prior_C). tfidf: idf_V, coefficients_CV and
-    intercepts_C over `vocabulary`. features: (x_H - mean_H) / scale_H, then coefficients_CH and intercepts_C.
-    With two classes the linear models have one row, for the second class against the first.
+    logits / temperature is what the predictions hold. dummy: log(prior_C), of several labels the log odds of
+    the prior, of a regression the mean. tfidf: idf_V, coefficients_CV and intercepts_C over `vocabulary`,
+    and behind those a coefficient of the cosine where there are two texts. features: (x_H - mean_H) /
+    scale_H, then coefficients_CH and intercepts_C. With two classes the linear models have one row, for the
+    second class against the first; `classes` are those that training saw.
     """
-    first, last = model[0], model[-1]
-    described: dict[str, Any] = {
-        "temperature": temperature,
-        "classes": [int(number) for number in last.classes_],
-    }
-    if name == "dummy":
-        arrays = {"prior": last.class_prior_}
-    else:
-        arrays = {"coefficients": last.coef_, "intercepts": last.intercept_}
+    first, last = found.model[0], found.model[-1]
+    arrays = LEARNERS_OF_KINDS[task.kind].arrays(last)
+    described: dict[str, Any] = {"temperature": found.temperature, "thresholds": found.thresholds}
+    if task.facts.has_probabilities:
+        described["classes"] = [int(number) for number in last.classes_]
     if name == "tfidf":
-        arrays["idf"] = first.idf_
-        described["vocabulary"] = first.get_feature_names_out().tolist()
+        arrays["idf"] = first.tfidf_.idf_
+        described["vocabulary"] = first.tfidf_.get_feature_names_out().tolist()
         described["vectorizer"] = {
-            "token_pattern": first.token_pattern,
+            "token_pattern": first.tfidf_.token_pattern,
             "ngrams": [1, 2],
             "sublinear_tf": True,
         }
@@ -196,14 +141,22 @@ def main(
     numbers = {}
     with replacing_folder(models) as model_folder, replacing_folder(predictions) as prediction_folder:
         for name, X_N in tqdm(inputs.items(), desc="baseline", delay=2, disable=None):
-            model = fitted(unfitted(name, params), X_N, examples)
-            logits_NC = logits(model, X_N, len(what.labels))
-            out_of_fold_NC = predicted_out_of_fold(unfitted(name, params), X_N, examples, params, what)
-            temperature = temperature_on_validation(logits_NC, examples)
-            save(model, temperature, model_folder, name)
+            found = fitted(what, name, X_N, examples, params)
+            save(what, found, model_folder, name)
             path = prediction_folder / f"{name}.parquet"
-            write_predictions(examples, logits_NC / temperature, path, out_of_fold_NC / temperature)
-            numbers[name] = validation_scores(what, logits_NC, examples) | {"temperature": temperature}
+            write_predictions(
+                what,
+                examples,
+                found.logits,
+                path,
+                thresholds=found.thresholds,
+                out_of_fold_NC=found.out_of_fold,
+            )
+            numbers[name] = {
+                "validation": validation_scores(what, pl.read_parquet(path)),
+                "temperature": found.temperature,
+                "thresholds": found.thresholds,
+            }
     write_json(numbers, metrics)
     print(f"baseline: validation {what.metrics[0]} " + describe(numbers, what.metrics[0]))
 

@@ -6,6 +6,7 @@ stand here, or from a folder. Nothing that comes with a model is run.
 
 import hashlib
 import importlib.util
+import json
 import math
 import re
 import shutil
@@ -17,8 +18,10 @@ from safetensors import SafetensorError, safe_open
 from stages.lib.exceptions import EncoderError
 from stages.lib.hub_errors import explained
 from stages.lib.params import StageParams, load_params
+from stages.lib.probing import probe
 from stages.lib.stage import OutPath, run
 from stages.lib.tables import replacing_folder, write_json
+from stages.lib.traits import reads_type_ids, write_traits
 
 # SHA-256 of the packaged files, which are those of sentence-transformers/all-MiniLM-L6-v2 on the Hub.
 PACKAGES = {
@@ -27,6 +30,7 @@ PACKAGES = {
         "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     }
 }
+SPACE = "▁"  # SentencePiece's
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 READ_FROM_HUB = [*WEIGHTS, "*.json", "*.txt", "*.model"]  # configuration and tokenizer; no code, no pickle
 
@@ -81,22 +85,93 @@ def fetched(name: str, revision: str) -> Path:
         return Path(snapshot_download(name, revision=revision, allow_patterns=READ_FROM_HUB))
 
 
-def save_tokenizer(origin: Path, folder: Path) -> None:
-    """The fast tokenizer as transformers sets it up, so that the Rust library alone gives the same ids."""
-    from transformers import AutoTokenizer
+def save_tokenizer(origin: Path, folder: Path) -> int:
+    """The fast tokenizer as transformers sets it up, so that the Rust library alone gives the same ids.
+
+    Names of special tokens within a text are text to it. Returns the id of its padding token.
+    """
+    from transformers import AutoConfig, AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(origin, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(
+            origin, trust_remote_code=False, split_special_tokens=True, padding_side="right"
+        )
         backend = tokenizer.backend_tokenizer
     except (OSError, ValueError, AttributeError) as error:
         raise EncoderError(f"{origin}: no fast tokenizer can be loaded: {_first_line(error)}") from None
     backend.no_truncation()
     backend.no_padding()
+    config = AutoConfig.from_pretrained(origin, trust_remote_code=False)
+    padding_id = settle_padding(tokenizer, config)
+    settle_type_ids(tokenizer, config)
+    if names := read_as_special(tokenizer):
+        tokenizer = breaking(tokenizer, names)
     tokenizer.init_kwargs.pop("local_files_only", None)  # else HF_HUB_OFFLINE stands in an out
     tokenizer.save_pretrained(folder)
+    return padding_id
 
 
-def copy_weights(origin: Path, folder: Path) -> None:
+def settle_padding(tokenizer: Any, config: Any) -> int:
+    """The model's padding token or the tokenizer's; for want of one, as in GPT-2, that which ends a text."""
+    names = ("pad_token_id", "eos_token_id")
+    known = [getattr(source, name, None) for name in names for source in (config, tokenizer)]
+    ids = [number for number in known if isinstance(number, int) and number >= 0]
+    if not ids:
+        raise EncoderError(
+            "encoder.name: neither the model nor its tokenizer has a token for padding or for the end of a "
+            "text: name one in its config.json, as pad_token_id"
+        )
+    if tokenizer.pad_token_id != ids[0]:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(ids[0])
+    return ids[0]
+
+
+def settle_type_ids(tokenizer: Any, config: Any) -> None:
+    """`transformers.pipeline` hands the model what the tokenizer says that it reads."""
+    reads, said = reads_type_ids(config), "token_type_ids" in tokenizer.model_input_names
+    if reads != said:
+        names = ["input_ids", "token_type_ids", "attention_mask"]
+        tokenizer.model_input_names = names if reads else [names[0], names[2]]
+        tokenizer.init_kwargs["model_input_names"] = tokenizer.model_input_names
+
+
+def read_as_special(tokenizer: Any) -> list[str]:
+    """Special tokens that the tokenizer's model finds in a text by itself, as SentencePiece's does here.
+
+    Where the name's parts are unknown, the token for that is none of them.
+    """
+    numbers = {tokenizer.convert_tokens_to_ids(name): name for name in tokenizer.all_special_tokens}
+    numbers.pop(tokenizer.unk_token_id, None)
+    return [
+        name for number, name in numbers.items() if number in tokenizer.encode(name, add_special_tokens=False)
+    ]
+
+
+def breaking(tokenizer: Any, names: list[str]) -> Any:
+    """The same tokenizer, with a space behind the first character of such names.
+
+    Of transformers' general class, since those of architectures would build their own normalizer instead.
+    """
+    from tokenizers import normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = tokenizer.backend_tokenizer
+    steps = [backend.normalizer] if backend.normalizer else []
+    steps += [normalizers.Replace(name, f"{name[0]}{SPACE}{name[1:]}") for name in names]
+    backend.normalizer = normalizers.Sequence(steps)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        **tokenizer.special_tokens_map,
+        model_max_length=tokenizer.model_max_length,
+        model_input_names=tokenizer.model_input_names,
+        padding_side="right",
+        split_special_tokens=True,
+    )
+
+
+def copy_weights(origin: Path, folder: Path, padding_id: int) -> None:
+    from transformers import AutoConfig
+
     files = sorted(path for pattern in WEIGHTS for path in origin.glob(pattern))
     if not files:
         raise EncoderError(
@@ -106,16 +181,24 @@ def copy_weights(origin: Path, folder: Path) -> None:
     for path in files:
         shutil.copyfile(path, folder / path.name)
     shutil.copyfile(origin / "config.json", folder / "config.json")
+    known = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    if getattr(known, "pad_token_id", None) != padding_id:
+        config = json.loads((folder / "config.json").read_bytes()) | {"pad_token_id": padding_id}
+        # not write_json, which rounds: layer_norm_eps is 1e-12
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def save_random_weights(origin: Path, folder: Path, seed: int) -> None:
+def save_random_weights(origin: Path, folder: Path, padding_id: int, seed: int) -> None:
+    import torch
     from transformers import AutoConfig, AutoModel, set_seed
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # of the writing, which takes no time
     set_seed(seed)  # before the weights are made
     config = AutoConfig.from_pretrained(origin, trust_remote_code=False)
-    AutoModel.from_config(config).save_pretrained(folder)
+    model = AutoModel.from_config(config, dtype=torch.float32)
+    model.config.pad_token_id = padding_id
+    model.save_pretrained(folder)
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -130,7 +213,6 @@ def describe(folder: Path) -> dict[str, Any]:
         "layers": config.num_hidden_layers,
         "hidden_size": config.hidden_size,
         "vocabulary": config.vocab_size,
-        "max_positions": getattr(config, "max_position_embeddings", None),
     }
 
 
@@ -165,14 +247,16 @@ def main(*, encoder: OutPath, metrics: OutPath) -> None:
     params = load_params("encoder", Params)
     origin = locate(params)
     with replacing_folder(encoder) as folder:
-        save_tokenizer(origin, folder)
+        padding_id = save_tokenizer(origin, folder)
         if params.weights == "pretrained":
-            copy_weights(origin, folder)
+            copy_weights(origin, folder, padding_id)
         else:
-            save_random_weights(origin, folder, params.seed)
+            save_random_weights(origin, folder, padding_id, params.seed)
         numbers = describe(folder)
+        traits = probe(folder)
+        write_traits(traits, folder)
         write_json(provenance(params, folder), folder / "provenance.json")
-    write_json(numbers, metrics)
+    write_json(numbers | traits.model_dump(), metrics)
     print(
         f"encoder: {params.name}, {numbers['parameters'] / 1e6:.1f} M parameters ({params.weights}), "
         f"{numbers['layers']} layers of width {numbers['hidden_size']}, {numbers['vocabulary']:,} tokens"

@@ -1,32 +1,31 @@
 """Find what goes wrong, where and why: tables for the report.
 
 examples.parquet   one row a labelled example: its texts as written, its label, what the fine-tuned model
-                   says and how surely, the loss, and what each baseline says (of a training row out of fold,
-                   so that no baseline is quoted on what it learned by heart)
-confusion.parquet  model, role, actual, predicted, count, share of the actual class; zeros included
+                   says, how wrong that is (stages/lib/example_errors.py), and what each baseline says (of a
+                   training row out of fold, so that no baseline is quoted on what it learned by heart)
 map.parquet        id, role, label, predicted, x, y: the fine-tuned model's vectors laid out in a plane
+
+and by the kind of task those of stages/lib/error_tables.py: confusion, by_range, or by_label and missed.
 """
 
-import functools
-import operator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 from pydantic import Field
-from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
 from stages.lib.arrow import open_stream, vectors_of
+from stages.lib.error_numbers import error_line, error_numbers
+from stages.lib.error_tables import error_tables
+from stages.lib.example_errors import judged, said
 from stages.lib.exceptions import DataError
 from stages.lib.params import StageParams, load_params
-from stages.lib.predictions import BASELINES, FINETUNED, evaluation_roles, logits_of, read_predictions
+from stages.lib.predictions import BASELINES, FINETUNED, read_predictions
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import replacing_folder, write_json, write_parquet
 from stages.lib.task import Task, read_task
 
-DUMMY = BASELINES[0]
 FEWEST_FOR_UMAP = 10
 
 
@@ -36,34 +35,6 @@ class Params(StageParams):
     map_examples: int = Field(gt=0)
     map_neighbours: int = Field(ge=2)
     map_min_distance: float = Field(ge=0, le=1)
-
-
-def judged(predictions: pl.DataFrame, task: Task) -> pl.DataFrame:
-    """id, role, label, predicted (names), probability (of the predicted class), loss; labelled rows alone."""
-    labelled = predictions.filter(pl.col("label").is_not_null())
-    log_probabilities_NC = log_softmax(logits_of(labelled).astype(np.float64), axis=1)
-    row_N, label_N = np.arange(len(labelled)), labelled["label"].to_numpy()
-    predicted_N = log_probabilities_NC.argmax(axis=1)
-    return labelled.select("id", "role").with_columns(
-        label=class_names(label_N, task),
-        predicted=class_names(predicted_N, task),
-        probability=np.exp(log_probabilities_NC[row_N, predicted_N]),
-        loss=np.abs(log_probabilities_NC[row_N, label_N]),  # abs: a certain hit has -0.0
-    )
-
-
-def said(predictions: pl.DataFrame, task: Task, name: str) -> pl.DataFrame:
-    """id, and in a column called `name` the class that the model says."""
-    logits_NC = logits_of(predictions)
-    if "logits_out_of_fold" in predictions.columns:
-        held_out_N = predictions["logits_out_of_fold"].is_not_null().to_numpy()
-        logits_NC = logits_NC.copy()
-        logits_NC[held_out_N] = logits_of(predictions.filter(held_out_N), "logits_out_of_fold")
-    return predictions.select("id").with_columns(class_names(logits_NC.argmax(axis=1), task).alias(name))
-
-
-def class_names(number_N: np.ndarray, task: Task) -> pl.Series:
-    return pl.Series(np.array(task.labels, dtype=object)[number_N], dtype=pl.String)
 
 
 def texts_of(splits: pl.DataFrame, task: Task) -> pl.DataFrame:
@@ -91,55 +62,6 @@ def error_table(
     for name, predictions in baselines.items():
         table = join(table, said(predictions, task, name), f"the prediction of {name}")
     return join(table, texts_of(splits, task), "the table of splits")
-
-
-def confusion(examples: pl.DataFrame, models: dict[str, str], task: Task) -> pl.DataFrame:
-    """confusion.parquet; `models` are the models' names with the column that holds what each says."""
-    roles = pl.DataFrame({"role": evaluation_roles(examples)})
-    classes = pl.DataFrame({"actual": task.labels})
-    grid = roles.join(classes, how="cross").join(classes.rename({"actual": "predicted"}), how="cross")
-    tables = []
-    for model, column in models.items():
-        cells = examples.group_by("role", actual="label", predicted=column).agg(count=pl.len().cast(pl.Int64))
-        counts = grid.join(cells, on=["role", "actual", "predicted"], how="left", maintain_order="left")
-        tables.append(
-            counts.select(pl.lit(model).alias("model"), pl.all()).with_columns(pl.col("count").fill_null(0))
-        )
-    total = pl.col("count").sum().over("model", "role", "actual")
-    share = pl.when(total > 0).then(pl.col("count") / total).otherwise(0.0)
-    return pl.concat(tables).with_columns(share=share)
-
-
-def summary(examples: pl.DataFrame, baselines: list[str], worst_fraction: float) -> dict[str, Any]:
-    """Role -> numbers."""
-    return {
-        role: _of_role(examples.filter(pl.col("role") == role), baselines, worst_fraction)
-        for role in evaluation_roles(examples)
-    }
-
-
-def _of_role(rows: pl.DataFrame, baselines: list[str], worst_fraction: float) -> dict[str, Any]:
-    wrong = rows["predicted"] != rows["label"]
-    wrong_by = {name: rows[name] != rows["label"] for name in baselines}
-    wrong_by_all = functools.reduce(
-        operator.and_, (wrong_by[name] for name in baselines if name != DUMMY), wrong
-    )
-    losses = np.sort(rows["loss"].to_numpy())[::-1]
-    worst = losses[: max(1, round(worst_fraction * len(losses)))]
-    return {
-        "examples": len(rows),
-        "mistakes": wrong.sum(),
-        "mean_loss": losses.mean(),
-        "share_of_loss_in_the_worst": worst.sum() / losses.sum() if losses.sum() else 0.0,
-        "mistakes_that_all_but_dummy_make": wrong_by_all.sum(),
-        "against": {
-            name: {
-                "only_finetuned_wrong": (wrong & ~wrong_by[name]).sum(),
-                "only_baseline_wrong": (~wrong & wrong_by[name]).sum(),
-            }
-            for name in baselines
-        },
-    }
 
 
 def on_the_map(roles: pl.Series, params: Params) -> np.ndarray:
@@ -201,20 +123,12 @@ def main(
     models = {name: name for name in baselines} | {FINETUNED: "predicted"}
     with replacing_folder(errors) as folder:
         write_parquet(examples, folder / "examples.parquet")
-        write_parquet(confusion(examples, models, the_task), folder / "confusion.parquet")
+        for name, table in error_tables(examples, models, the_task).items():
+            write_parquet(table, folder / f"{name}.parquet")
         write_parquet(map_table(examples, finetuned / "vectors.arrow", params), folder / "map.parquet")
-    numbers = summary(examples, list(baselines), params.worst_fraction)
+    numbers = error_numbers(examples, list(baselines), params.worst_fraction, the_task)
     write_json(numbers, metrics)
-    print(_line(numbers, params))
-
-
-def _line(numbers: dict[str, Any], params: Params) -> str:
-    role = "test" if "test" in numbers else next(iter(numbers))
-    of_role = numbers[role]
-    return (
-        f"errors: {of_role['mistakes']:,} mistakes in {of_role['examples']:,} {role} examples; "
-        f"the worst {params.worst_fraction:.0%} carry {of_role['share_of_loss_in_the_worst']:.0%} of the loss"
-    )
+    print(f"errors: {error_line(numbers, params.worst_fraction, the_task)}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,21 @@
 """Judge every model on every labelled evaluation role, each score with an interval.
 
 metrics/evaluate.json is nested as model, role, score: `finetuned.test.macro_f1`, with `_low` and `_high`
-beside it. A model's figures on a role depend on its own predictions and on this stage's params alone, not on
-which other models and roles there are. Beside the scores stand `probabilities` (log loss, Brier score,
+beside it; a score that is undefined is null, and `undefined` says why. A model's figures on a role depend on
+its own predictions and on this stage's params alone, not on which other models and roles there are. Beside
+the scores stand `by_class`, and where the kind of task has them `probabilities` (log loss, Brier score,
 calibration errors), the same `before_temperature`, `automation` (what share of the examples can be decided
 without a person, and how precisely, at thresholds chosen on validation) and, where there is a positive class,
-`best_f1` (at the threshold that is best on validation).
+`best_f1` (at the threshold that is best on validation). `selected` is true where a checkpoint was chosen by
+that role, so that its figures flatter.
 
 metrics/comparisons.json is nested as role, other model, score: the fine-tuned model less the other one, on
-the same examples, with interval and p, and how many examples flipped each way.
+the same examples, with interval and p, and how many examples flipped each way. A score that is undefined for
+one of them is left out.
 
-metrics/evaluate holds what DVC draws, a CSV a role with a column `model`: reliability, precision_recall, roc,
-risk_coverage, slices; and confusion/<role>/<model>.csv, an example a row, actual and predicted.
+metrics/evaluate holds what DVC draws: for each plot of the kind (stages/lib/kinds.py) and for slices a CSV a
+role with a column `model`, but confusion/<role>/<model>.csv. dvc.yaml names the plots of every kind, so each
+that this kind does not have holds an empty table in their place, which DVC leaves out without a word.
 
 metrics/summary.json is the handful that `dvc exp show` displays, in this order and in 120 columns, all of
 the source's first metric: where that is f1, of the fine-tuned model `test.f1`, `test.low`, `test.high` and
@@ -28,21 +32,22 @@ import polars as pl
 from pydantic import Field
 from tqdm import tqdm
 
-from stages.lib.curves import precision_recall, roc
+from stages.lib.arrow import open_stream
+from stages.lib.diagrams import CONFUSION, DIAGRAMS, Judged, diagrams
 from stages.lib.exceptions import DataError
 from stages.lib.external import read_external
-from stages.lib.judging import Figures, Model, Settings, judge, judge_against, judge_slices, predicted
+from stages.lib.judging import Figures, Model, Settings, judge, judge_against, judge_slices
+from stages.lib.labels import array_of
 from stages.lib.operating import OperatingPoint, operating_points
 from stages.lib.params import StageParams, load_params
 from stages.lib.predictions import BASELINES, FINETUNED, evaluation_roles, logits_of, read_predictions
-from stages.lib.probabilities import reliability, risk_coverage
 from stages.lib.slices import Slice, slices_of
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import replacing, write_json, write_text
 from stages.lib.task import Task, read_task
 from stages.lib.thresholds import best_f1_threshold
 
-CURVE_POINTS = 200  # a curve on a screen needs no more
+EMPTY_TABLE = "none.json"  # no rows: of a plot that this kind of task does not have
 
 
 class Params(StageParams):
@@ -85,37 +90,42 @@ def read_models(
         model = on_validation(task, judged(tables[name]), fitted[name]["temperature"])
         models[name] = model._replace(points=carried) if name == FINETUNED else model
     for name, found in read_external(external, task, tables[FINETUNED]).items():
-        model = on_validation(task, judged(found.predictions), None)
-        models[name] = model if found.has_probabilities else model._replace(points=None, best_f1=None)
+        known = judged(found.predictions)
+        silent = Model(known, has_probabilities=False, temperature=None, points=[], best_f1=None)
+        models[name] = on_validation(task, known, None) if found.has_probabilities else silent
     return models
 
 
 def judged(predictions: pl.DataFrame) -> pl.DataFrame:
-    """The labelled rows of evaluation roles."""
+    """The labelled rows of evaluation roles, by id: one order for all models, and for every sum."""
     in_roles = pl.col("role").is_in(evaluation_roles(predictions))
-    return predictions.filter(pl.col("label").is_not_null() & in_roles)
+    return predictions.filter(pl.col("label").is_not_null() & in_roles).sort("id")
 
 
 def on_validation(task: Task, predictions: pl.DataFrame, temperature: float | None) -> Model:
-    """With every threshold chosen on validation."""
-    rows = predictions.filter(pl.col("role") == "validation")
-    logits_NC, labels_N = logits_of(rows), rows["label"].to_numpy()
-    points = operating_points(logits_NC, labels_N)
-    return Model(predictions, temperature, points, best_f1_threshold(task, logits_NC, labels_N))
+    """With every threshold chosen on validation, where one class out of several is to be decided on."""
+    model = Model(predictions, has_probabilities=True, temperature=temperature, points=[], best_f1=None)
+    if not task.facts.has_probabilities:
+        return model
+    rows = model.on("validation")
+    logits_NC, labels_N = logits_of(rows), array_of(rows["label"], task)
+    return model._replace(
+        points=operating_points(logits_NC, labels_N), best_f1=best_f1_threshold(task, logits_NC, labels_N)
+    )
 
 
-def slices_on(task: Task, rows: pl.DataFrame, splits: pl.DataFrame, params: Params) -> list[Slice]:
+def with_cuts(splits: pl.DataFrame, tokens: Path) -> pl.DataFrame:
+    """With `cut_share`, the share of its tokens that each example lost."""
+    measured = pl.DataFrame(pl.from_arrow(open_stream(tokens).select(["id", "length", "lost"])))
+    share = pl.col("lost") / (pl.col("lost") + pl.col("length"))
+    return splits.join(measured.select("id", cut_share=share), on="id", how="left", maintain_order="left")
+
+
+def slices_on(task: Task, rows: pl.DataFrame, examples: pl.DataFrame, params: Params) -> list[Slice]:
     """The slices of one model's rows on a role, in their order."""
-    columns = splits.select("id", "label", "text_original", *task.kept)
+    columns = examples.select("id", "label", "text_original", "cut_share", *task.kept)
     found = rows.select("id").join(columns, on="id", how="left", maintain_order="left")
     return slices_of(found, task, most_values=params.slice_values, least_n=params.slice_least_n)
-
-
-def confusion(task: Task, predictions: pl.DataFrame) -> pl.DataFrame:
-    """actual and predicted class names, an example a row, sorted by class: DVC only counts them."""
-    names = pl.Series(task.labels)
-    numbers = predictions.select(actual="label", predicted=predicted(predictions)).sort("actual", "predicted")
-    return numbers.select(names.gather(numbers[column]).alias(column) for column in numbers.columns)
 
 
 def summarize(task: Task, evaluation: dict[str, dict[str, Figures]]) -> dict[str, Any]:
@@ -127,7 +137,8 @@ def summarize(task: Task, evaluation: dict[str, dict[str, Figures]]) -> dict[str
     if "validation" in finetuned:
         summary.setdefault("validation", rounded(finetuned["validation"][metric]))
     baselines = [evaluation[name][role][metric] for name in BASELINES]
-    best = max((value for value in baselines if value is not None), default=None)
+    best_of = min if task.lower_is_better(metric) else max
+    best = best_of((value for value in baselines if value is not None), default=None)
     return summary | {"baseline": rounded(best)}
 
 
@@ -157,35 +168,12 @@ def write_csv(table: pl.DataFrame, path: Path) -> None:
         table.write_csv(partial)
 
 
-def plot_tables(
-    task: Task, model: Model, role: str, slices: list[Slice], settings: Settings, seed: int
-) -> dict[str, pl.DataFrame]:
-    """Name of the plot -> its rows for one model; slices alone where the model gives no probabilities."""
-    rows = model.on(role)
-    tables = {"slices": judge_slices(task, rows, slices, settings, seed)}
-    if model.points is None:
-        return tables
-    logits_NC, labels_N = logits_of(rows), rows["label"].to_numpy()
-    level = settings.confidence
-    bins = {"after": logits_NC}
-    if model.temperature is not None:
-        bins["before"] = logits_NC * model.temperature
-    return tables | {
-        "reliability": pl.concat(
-            reliability(values_NC, labels_N, bins=settings.calibration_bins, confidence=level).select(
-                pl.lit(when).alias("temperature"), pl.all()
-            )
-            for when, values_NC in bins.items()
-        ),
-        "precision_recall": precision_recall(task, logits_NC, labels_N, CURVE_POINTS),
-        "roc": roc(task, logits_NC, labels_N, CURVE_POINTS),
-        "risk_coverage": risk_coverage(logits_NC, labels_N, confidence=level, points=CURVE_POINTS),
-    }
-
-
 def write_plots(tables: dict[str, dict[str, pl.DataFrame]], folder: Path, role: str) -> None:
-    """`tables` are by model, then by plot; a plot's CSV holds every model that has it."""
-    for name in dict.fromkeys(name for of_model in tables.values() for name in of_model):
+    """`tables` are by model, then by plot; a plot's CSV holds every model that has it, but confusion one."""
+    for model, table in ((model, of_model.get(CONFUSION)) for model, of_model in tables.items()):
+        if table is not None:
+            write_csv(table, folder / CONFUSION / role / f"{model}.csv")
+    for name in dict.fromkeys(name for of_model in tables.values() for name in of_model if name != CONFUSION):
         parts = [
             of_model[name].with_columns(model=pl.lit(model)).select("model", pl.exclude("model"))
             for model, of_model in tables.items()
@@ -194,10 +182,17 @@ def write_plots(tables: dict[str, dict[str, pl.DataFrame]], folder: Path, role: 
         write_csv(pl.concat(parts), folder / name / f"{role}.csv")
 
 
+def write_empty_plots(task: Task, folder: Path) -> None:
+    for name in DIAGRAMS:
+        if name not in task.facts.plots:
+            write_text("[]\n", folder / name / EMPTY_TABLE)
+
+
 def main(
     *,
     task: InPath,
     splits: InPath,
+    tokens: InPath,
     baseline: InPath,
     baseline_fitted: InPath,
     finetuned: InPath,
@@ -210,7 +205,7 @@ def main(
 ) -> None:
     params = load_params("evaluate", Params)
     settings = Settings(params.resamples, params.confidence, params.calibration_bins)
-    what, examples = read_task(task), pl.read_parquet(splits)
+    what, examples = read_task(task), with_cuts(pl.read_parquet(splits), tokens)
     predictions = read_predictions(baseline) | read_predictions(finetuned)
     fitted = json.loads(baseline_fitted.read_bytes()) | {FINETUNED: json.loads(finetuned_fitted.read_bytes())}
     roles = labelled_roles(predictions[FINETUNED])
@@ -224,12 +219,15 @@ def main(
             rows, seed = model.on(role), seed_of(params.seed, name, role)
             if rows.is_empty():  # a model from elsewhere need not cover every role
                 continue
-            evaluation[name][role] = judge(what, model, role, settings, seed)
-            drawn[name] = plot_tables(what, model, role, slices, settings, seed)
-            write_csv(confusion(what, rows), plots / "confusion" / role / f"{name}.csv")
+            figures = evaluation[name][role] = judge(what, model, role, settings, seed)
+            drawn[name] = diagrams(what, Judged(model, rows, figures, settings))
+            drawn[name]["slices"] = judge_slices(what, rows, slices, settings, seed)
             if name != FINETUNED:
                 compared[role][name] = judge_against(what, reference, rows, settings, seed)
         write_plots(drawn, plots, role)
+    write_empty_plots(what, plots)
+    if fitted[FINETUNED]["selected_on_validation"] and "validation" in evaluation[FINETUNED]:
+        evaluation[FINETUNED]["validation"]["selected"] = True
     write_json(evaluation, metrics)
     write_json(compared, comparisons)
     write_text(json.dumps(summarize(what, evaluation), indent=2) + "\n", summary)  # in its own order

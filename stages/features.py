@@ -7,7 +7,7 @@ from pydantic import Field
 from transformers import AutoModel
 
 from stages.lib.arrow import open_stream, write_vectors
-from stages.lib.inference import Pooling, infer, load, pooled
+from stages.lib.inference import Pooling, infer, load, pooler
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import write_json
@@ -23,11 +23,13 @@ def main(*, encoder: InPath, tokens: InPath, features: OutPath, metrics: OutPath
     params = load_params("features", Params)
     warn_of_drift()
     table = open_stream(tokens)
+    model = load(AutoModel, encoder)
+    pool = pooler(model, params.pooling)
     (vectors_NH,) = infer(
-        load(AutoModel, encoder),
+        model,
         table,
         params.batch_tokens,
-        lambda outputs, mask_BT: (pooled(outputs, mask_BT, params.pooling),),
+        lambda outputs, mask_BT: (pool(outputs, mask_BT),),
         title="features",
     )
     write_vectors(table, vectors_NH, features)

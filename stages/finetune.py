@@ -3,24 +3,28 @@
 transformers' Trainer over the Arrow file, in batches of like length padded to each batch's longest. The
 result loads in `transformers.pipeline`, answers with label names, and its scores are calibrated: the
 temperature is divided out of the head's last layer.
+
+A regression learns its labels in standard deviations from the training labels' mean, so that a learning rate
+suits scores from 0 to 5 and prices in thousands alike; both are then put into the head's last layer, which
+thus answers in the labels' own unit. The losses of its curve are in variances: 1 is what the mean alone
+would have.
 """
 
 import shutil
-import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from datasets import Dataset
 from dvclive import Live
 from pydantic import Field
-from tqdm import tqdm
 from transformers import (
-    AutoModelForSequenceClassification,
     AutoTokenizer,
     EarlyStoppingCallback,
     EvalPrediction,
@@ -29,20 +33,24 @@ from transformers import (
     Trainer,
     TrainerCallback,
     TrainingArguments,
-    set_seed,
 )
 
 from stages.lib.arrow import open_stream
 from stages.lib.batching import padded
 from stages.lib.calibration import fit_temperature
 from stages.lib.cleaning import read_cleaning
-from stages.lib.encoding import max_tokens_of
+from stages.lib.encoding import CUT_FROM, keep_of, max_tokens_of
 from stages.lib.exceptions import ConfigError
-from stages.lib.inference import infer, inputs_read, quieten_transformers
-from stages.lib.metrics import ClassificationScores
+from stages.lib.heads import AS_THEY_ARE, TARGETS_OF_KINDS, Scale, last_layer, load_model, rescale, scale_of
+from stages.lib.inference import infer, inputs_read, padding_id_of, quieten_transformers
+from stages.lib.kinds import Kind
+from stages.lib.labels import array_of
+from stages.lib.learning_curve import Curve, Progress
+from stages.lib.metrics import TaskScores
+from stages.lib.multi_label import above, fit_thresholds
 from stages.lib.operating import OperatingPoint, operating_points
 from stages.lib.params import StageParams, load_params
-from stages.lib.scores import scores
+from stages.lib.scores import Scores, scores
 from stages.lib.served import Served, write_served
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import replacing_folder, write_json
@@ -50,7 +58,18 @@ from stages.lib.task import Task, read_task
 from stages.lib.versions import warn_of_drift
 
 CHECKPOINTS = Path(".textrail/checkpoints")  # outside the outs: DVC deletes those before a run
-STEPS_UNTIL_ESTIMATE = 20
+# What else encoders, decoders and encoder-decoders answer with: hidden states by the gigabyte.
+NOT_LOGITS = [
+    "hidden_states",
+    "attentions",
+    "past_key_values",
+    "decoder_hidden_states",
+    "decoder_attentions",
+    "cross_attentions",
+    "encoder_last_hidden_state",
+    "encoder_hidden_states",
+    "encoder_attentions",
+]
 
 
 class Params(StageParams):
@@ -69,58 +88,9 @@ class Params(StageParams):
     batch_tokens: int = Field(ge=1)
 
 
-class Curve(TrainerCallback):  # type: ignore[misc]
-    """The learning curve through DVCLive: losses, learning rate and validation scores, never a time."""
-
-    def __init__(self, live: Live):
-        self.live = live
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-        self.live.step = state.global_step
-        for name, value in logs.items():
-            if name in ("loss", "learning_rate"):
-                self.live.log_metric(f"train/{name}", value)
-            elif name.startswith("eval_") and not name.endswith(("_time", "runtime", "_per_second")):
-                self.live.log_metric(f"validation/{name.removeprefix('eval_')}", value)
-
-
-class Progress(TrainerCallback):  # type: ignore[misc]
-    """A bar; and once, after twenty steps, how many minutes remain."""
-
-    def __init__(self, tokens_per_epoch: int):
-        self.tokens_per_epoch = tokens_per_epoch
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar = tqdm(total=state.max_steps, desc="finetune", unit=" steps", disable=None)
-        self.begun = time.monotonic()
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.update()
-        if state.global_step == STEPS_UNTIL_ESTIMATE < state.max_steps:
-            # by tokens, not steps: the first batches are the longest
-            remaining = self.tokens_per_epoch * args.num_train_epochs / state.num_input_tokens_seen - 1
-            minutes = max(0.0, remaining) * (time.monotonic() - self.begun) / 60
-            self.bar.write(f"finetune: about {minutes:.1f} minutes remain of {state.max_steps:,} steps")
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-        if "loss" in logs:
-            self.bar.set_postfix(loss=f"{logs['loss']:.3f}")
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.bar.close()
-
-
-def make_trainer(task: Task, encoder: Path, tokens: Path, params: Params, live: Live) -> Trainer:
-    set_seed(params.seed)  # before the head is made
-    model = AutoModelForSequenceClassification.from_pretrained(
-        encoder,
-        dtype=torch.float32,
-        id2label=dict(enumerate(task.labels)),
-        label2id={name: number for number, name in enumerate(task.labels)},
-        trust_remote_code=False,
-    )
+def make_trainer(task: Task, model: Any, tokens: Path, scale: Scale, params: Params, live: Live) -> Trainer:
     examples = Dataset.from_file(str(tokens)).remove_columns("id")
-    metric = ClassificationScores(task)
+    metric = TaskScores(task)
     train = of_role(examples, "train")
     callbacks: list[TrainerCallback] = [Curve(live), Progress(int(np.sum(train["length"])))]
     if params.patience is not None:
@@ -133,9 +103,10 @@ def make_trainer(task: Task, encoder: Path, tokens: Path, params: Params, live: 
         data_collator=partial(
             collate,
             columns=inputs_read(model, examples.column_names),
-            padding_id=model.config.pad_token_id or 0,
+            padding_id=padding_id_of(model),
+            targets=partial(TARGETS_OF_KINDS[task.kind], task=task, scale=scale),
         ),
-        compute_metrics=lambda judged: score(metric, judged),
+        compute_metrics=lambda judged: score(metric, judged, scale),
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
@@ -144,6 +115,12 @@ def make_trainer(task: Task, encoder: Path, tokens: Path, params: Params, live: 
 
 
 def training_arguments(task: Task, params: Params) -> TrainingArguments:
+    """Raises ConfigError."""
+    if params.label_smoothing and not task.facts.has_probabilities:
+        raise ConfigError(
+            f"params.yaml: finetune.label_smoothing: found {params.label_smoothing}; it spreads a label's "
+            f"weight over the other classes, and a {task.kind} task has none: set it to 0"
+        )
     return TrainingArguments(
         output_dir=str(CHECKPOINTS),
         seed=params.seed,
@@ -164,7 +141,7 @@ def training_arguments(task: Task, params: Params) -> TrainingArguments:
         save_total_limit=1,
         load_best_model_at_end=params.select == "best",
         metric_for_best_model=task.metrics[0],
-        greater_is_better=True,
+        greater_is_better=not task.lower_is_better(task.metrics[0]),
         logging_steps=params.log_every_steps,
         dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=True,
@@ -195,41 +172,69 @@ def of_role(examples: Dataset, role: str) -> Dataset:
     return examples.select(np.flatnonzero(np.asarray(examples["role"]) == role)).remove_columns("role")
 
 
-def collate(rows: list[dict[str, Any]], columns: list[str], padding_id: int) -> dict[str, torch.Tensor]:
+def collate(
+    rows: list[dict[str, Any]],
+    columns: list[str],
+    padding_id: int,
+    targets: Callable[[list[Any]], torch.Tensor],
+) -> dict[str, torch.Tensor]:
     inputs = padded({name: [row[name] for row in rows] for name in columns}, padding_id)
-    return inputs | {"labels": torch.tensor([row["label"] for row in rows])}
+    return inputs | {"labels": targets([row["label"] for row in rows])}
 
 
-def score(metric: ClassificationScores, judged: EvalPrediction) -> dict[str, float]:
-    predicted_N = np.asarray(judged.predictions).argmax(axis=1)
-    return dict(metric.compute(predictions=predicted_N, references=judged.label_ids))
+def score(metric: TaskScores, judged: EvalPrediction, scale: Scale) -> dict[str, float]:
+    """As training goes; several labels a text count from a probability of 0.5. An undefined score is 0."""
+    logits_NC = np.asarray(judged.predictions)
+    answered, told = ANSWERS_OF_KINDS[metric.task.kind](logits_NC, np.asarray(judged.label_ids), scale)
+    values = metric.compute(predictions=answered, references=told)
+    return {name: value or 0.0 for name, value in values.items()}
+
+
+ANSWERS_OF_KINDS: dict[Kind, Callable[[np.ndarray, np.ndarray, Scale], tuple[np.ndarray, np.ndarray]]] = {
+    "classification": lambda logits_NC, label_N, _: (logits_NC.argmax(axis=1), label_N),
+    "regression": lambda logits_N1, label_N, scale: (
+        scale.mean + scale.spread * logits_N1.reshape(-1).astype(np.float64),
+        scale.mean + scale.spread * label_N.astype(np.float64),
+    ),
+    "multi-label": lambda logits_NC, label_NC, _: (logits_NC > 0, label_NC > 0.5),
+}
 
 
 class Fitted(NamedTuple):
     """What validation is for, once training is done."""
 
-    temperature: float
+    temperature: float | None
     operating: list[OperatingPoint]
-    scores: dict[str, float]  # and `n`
+    thresholds: list[float] | None
+    scores: Scores
+    n: int
 
 
 def calibrate(model: Any, validation: pa.Table, task: Task, params: Params) -> Fitted:
-    """Divide the temperature out of the head, which leaves the scores as they are."""
+    """Divide the temperature out of the head; scores are those of the model as it is then."""
     (logits_NC,) = infer(
         model, validation, params.batch_tokens, lambda outputs, _: (outputs.logits,), title="calibrate"
     )
-    labels_N = np.asarray(validation["label"])
-    temperature = fit_temperature(logits_NC, labels_N)
-    head = [
-        module
-        for module in model.modules()
-        if isinstance(module, torch.nn.Linear) and module.out_features == len(task.labels)
-    ][-1]
-    with torch.no_grad():
-        for parameter in head.parameters():
-            parameter.div_(temperature)
-    scored = scores(task, labels_N, logits_NC.argmax(axis=1)) | {"n": len(labels_N)}
-    return Fitted(temperature, operating_points(logits_NC / temperature, labels_N), scored)
+    labels_N = array_of(pl.Series(pl.from_arrow(validation["label"])), task)
+    temperature = fit_temperature(task.kind, logits_NC, labels_N)
+    if temperature is not None:
+        rescale(last_layer(model), Scale(0.0, 1 / temperature))
+        logits_NC = logits_NC / temperature
+    thresholds, predicted_N = DECIDED_OF_KINDS[task.kind](logits_NC, labels_N)
+    operating = operating_points(logits_NC, labels_N) if task.facts.has_probabilities else []
+    return Fitted(temperature, operating, thresholds, scores(task, labels_N, predicted_N), len(labels_N))
+
+
+def by_thresholds(logits_NC: np.ndarray, labels_NC: np.ndarray) -> tuple[list[float], np.ndarray]:
+    thresholds = fit_thresholds(logits_NC, labels_NC)
+    return thresholds, above(logits_NC, thresholds)
+
+
+DECIDED_OF_KINDS: dict[Kind, Callable[[np.ndarray, np.ndarray], tuple[list[float] | None, np.ndarray]]] = {
+    "classification": lambda logits_NC, _: (None, logits_NC.argmax(axis=1)),
+    "regression": lambda logits_N1, _: (None, logits_N1[:, 0].astype(np.float64)),
+    "multi-label": by_thresholds,
+}
 
 
 def save(model: Any, encoder: Path, served: Served, path: Path) -> None:
@@ -237,6 +242,7 @@ def save(model: Any, encoder: Path, served: Served, path: Path) -> None:
         model.save_pretrained(folder)
         tokenizer = AutoTokenizer.from_pretrained(encoder, trust_remote_code=False)
         tokenizer.model_max_length = served.max_tokens
+        tokenizer.init_kwargs["truncation_side"] = tokenizer.truncation_side = CUT_FROM[served.keep]
         tokenizer.init_kwargs.pop("local_files_only", None)  # else HF_HUB_OFFLINE stands in an out
         tokenizer.save_pretrained(folder)
         write_served(served, folder)
@@ -256,32 +262,55 @@ def main(
     warn_of_drift()
     quieten_transformers()
     what = read_task(task)
+    fresh = load_model(what, encoder, params.seed)
+    table = open_stream(tokens)
+    validation, train = (table.filter(pc.field("role") == role) for role in ("validation", "train"))
+    scale = AS_THEY_ARE
+    if not what.facts.has_classes:
+        scale = scale_of(np.asarray(train["label"]), has_bias=last_layer(fresh).bias is not None)
     with Live(str(curve), dvcyaml=None, save_dvc_exp=False) as live:
-        trainer = make_trainer(what, encoder, tokens, params, live)
-        trainer.train()
+        trainer = make_trainer(what, fresh, tokens, scale, params, live)
+        trainer.train(ignore_keys_for_eval=NOT_LOGITS)
     trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False).eval()
     shutil.rmtree(CHECKPOINTS, ignore_errors=True)
-    validation = open_stream(tokens).filter(pc.field("role") == "validation")
+    rescale(last_layer(trained), scale)
     fitted = calibrate(trained, validation, what, params)
     served = Served(
+        kind=what.kind,
         cleaning=read_cleaning(cleaning),
         text_columns=[name for name in (what.columns.text, what.columns.text_pair) if name],
         labels=what.labels,
         max_tokens=max_tokens_of(validation),
+        keep=keep_of(validation),
         temperature=fitted.temperature,
         operating=fitted.operating,
+        thresholds=fitted.thresholds,
     )
     save(trained, encoder, served, model)
     steps, epochs = trainer.state.global_step, trainer.state.epoch
-    operating = [point.model_dump() for point in fitted.operating]
-    ran = {"steps": steps, "epochs": epochs, "temperature": fitted.temperature, "operating": operating}
-    scored = fitted.scores
-    write_json(ran | {"validation": scored}, metrics)
-    print(
-        f"finetune: {steps:,} steps, {epochs:g} epochs, {params.select} checkpoint; "
-        f"validation {what.metrics[0]} {scored[what.metrics[0]]:.3f} (n {scored['n']:,}); "
-        f"temperature {fitted.temperature:.2f}"
-    )
+    numbers = {
+        "steps": steps,
+        "epochs": epochs,
+        "temperature": fitted.temperature,
+        "operating": [point.model_dump() for point in fitted.operating],
+        "thresholds": fitted.thresholds,
+        "selected_on_validation": selects_on_validation(params),
+        "validation": fitted.scores | {"n": fitted.n},
+    }
+    write_json(numbers, metrics)
+    print(f"finetune: {steps:,} steps, {epochs:g} epochs, {params.select} checkpoint; {told(what, fitted)}")
+
+
+def selects_on_validation(params: Params) -> bool:
+    """Whether the figures on validation are of the best of several checkpoints, and flatter."""
+    return params.select == "best" or params.patience is not None
+
+
+def told(task: Task, fitted: Fitted) -> str:
+    value = fitted.scores[task.metrics[0]]
+    shown = "undefined" if value is None else f"{value:.3f}"
+    scored = f"validation {task.metrics[0]} {shown} (n {fitted.n:,})"
+    return scored if fitted.temperature is None else f"{scored}; temperature {fitted.temperature:.2f}"
 
 
 if __name__ == "__main__":

@@ -16,15 +16,18 @@ from tqdm import tqdm
 
 from stages.lib.exceptions import SourceError
 from stages.lib.hub import hub_rows
+from stages.lib.label_cells import Label, as_text, read_label
+from stages.lib.label_counts import label_counts
+from stages.lib.labels import NAMES
 from stages.lib.params import StageParams, load_params
 from stages.lib.reading import Row, layout_of, read_rows
-from stages.lib.source import SOURCE_FILE, Source, as_task, nearest, raw_text, read_source
+from stages.lib.source import SOURCE_FILE, Source, Wanted, as_task, read_source
+from stages.lib.source_keys import nearest
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import write_json, write_parquet
-from stages.lib.task import UNLABELLED, write_task
+from stages.lib.task import write_task
 
 REJECTED = {"file": pl.String, "line": pl.Int64, "row": pl.String, "reason": pl.String}
-SPELLINGS = {"true": ("True", "TRUE"), "false": ("False", "FALSE")}  # YAML reads them all as one value
 DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
 
 
@@ -38,6 +41,7 @@ class Part(NamedTuple):
     role: str
     place: str  # as rejected.parquet names it
     path: str  # as an error names it
+    wanted: Wanted
     rows: Iterator[Row]
 
 
@@ -64,18 +68,20 @@ def _where_to_get(folder: Path, missing: list[str], source: Source) -> str:
 
 
 def _part(folder: Path, source: Source, role: str, file: str) -> Part:
-    wanted = source.columns_of(role)
     if (folder / file).is_file() or source.hub is None:
-        layout = layout_of(folder / file, source.format, source.names)
-        return Part(role, file, str(folder / file), read_rows(folder / file, layout, wanted))
+        wanted = source.wanted(role)
+        layout = layout_of(folder / file, *source.layout(role))
+        rows = read_rows(folder / file, layout, wanted.names())
+        return Part(role, file, str(folder / file), wanted, rows)
+    wanted = source.wanted(role, from_hub=True)
     split = source.hub.splits.get(role, file)
     place = f"{source.hub.dataset}@{source.hub.revision}:{split}"
-    return Part(role, place, place, hub_rows(source.hub, split, wanted, source.labels))
+    return Part(role, place, place, wanted, hub_rows(source.hub, split, wanted.names(), source.labels))
 
 
 def take(source: Source, parts: list[Part]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The examples and the rejected rows, both in the source's order."""
-    examples: list[list[str | None]] = []
+    examples: list[list[Any]] = []
     faults: list[tuple[str, int | None, str, str]] = []
     for part in parts:
         more_examples, more_faults = _take_part(source, part)
@@ -87,67 +93,51 @@ def take(source: Source, parts: list[Part]) -> tuple[pl.DataFrame, pl.DataFrame]
         faults += more_faults
     pair = [] if source.columns.text_pair is None else ["text_pair"]
     columns = ["source_id", "text", *pair, "label", "role", *source.keep]
-    table = pl.DataFrame(examples, schema=dict.fromkeys(columns, pl.String), orient="row")
+    schema = dict.fromkeys(columns, pl.String()) | {"label": NAMES[source.task]}
+    table = pl.DataFrame(examples, schema=schema, orient="row")
     return table.insert_column(0, make_ids(table)), pl.DataFrame(faults, schema=REJECTED, orient="row")
 
 
 def _take_part(source: Source, part: Part) -> tuple[list[Any], list[Any]]:
-    wanted = source.columns_of(part.role)
-    names = _names_by_spelling(source.labels)
     examples, faults = [], []
     unknown: list[tuple[int | None, str]] = []
+    unlabelled = part.wanted._replace(labelled=False).names()
     for row in tqdm(part.rows, desc=f"ingest {part.role}", unit=" rows", delay=2, disable=None):
-        cells = {column: _as_text(row.cells.get(column)) for column in wanted}
-        label = None if part.role == UNLABELLED else cells.get(source.columns.label)
-        fault = row.fault or _fault_in(row, cells, source, part.role)
+        label, fault = None, row.fault or _fault_in(row, unlabelled, part.wanted.columns.text)
+        if not fault and part.wanted.labelled:
+            label, fault, unknown_label = read_label(row.cells, part.wanted.columns.label, source)
+            if unknown_label is not None:
+                unknown.append((row.line, unknown_label))
         if fault:
             held = json.dumps(row.held, ensure_ascii=False, default=str)
             faults.append((part.place, row.line, held, fault))
-        elif label is not None and label not in names:
-            unknown.append((row.line, label))
         else:
-            examples.append(_as_example(cells, part.role, None if label is None else names[label], source))
+            examples.append(_as_example(row, part, label, source))
     if unknown:
-        raise _unknown_label(part.path, unknown, source)
+        raise _unknown_label(part, unknown, source)
     return examples, faults
 
 
-def _names_by_spelling(labels: dict[str, str]) -> dict[str, str]:
-    spelt = {other: name for raw, name in labels.items() for other in SPELLINGS.get(raw, ())}
-    return {**spelt, **labels}
-
-
-def _as_text(value: object) -> str | None:
-    if value is None or value == "":
-        return None
-    return value if isinstance(value, str) else raw_text(value)
-
-
-def _fault_in(row: Row, cells: dict[str, str | None], source: Source, role: str) -> str | None:
-    for column in cells:
+def _fault_in(row: Row, columns: list[str], text: str) -> str | None:
+    for column in columns:
         if isinstance(row.cells.get(column), list | dict):
             return f"{column} is a list or an object"
-    if not (cells[source.columns.text] or "").strip():
-        return "text is empty"
-    if role != UNLABELLED and not (cells[source.columns.label] or "").strip():
-        return "label is empty"
-    return None
+    return None if (as_text(row.cells.get(text)) or "").strip() else "text is empty"
 
 
-def _as_example(
-    cells: dict[str, str | None], role: str, label: str | None, source: Source
-) -> list[str | None]:
-    columns = source.columns
-    source_id = None if columns.id is None else cells[columns.id]
-    pair = [] if columns.text_pair is None else [cells[columns.text_pair]]
-    return [source_id, cells[columns.text], *pair, label, role, *(cells[column] for column in source.keep)]
+def _as_example(row: Row, part: Part, label: Label | None, source: Source) -> list[Any]:
+    columns = part.wanted.columns
+    source_id = None if columns.id is None else as_text(row.cells.get(columns.id))
+    texts = [as_text(row.cells.get(name)) for name in (columns.text, columns.text_pair) if name is not None]
+    values = [as_text(row.cells.get(name)) for name in source.keep]
+    return [source_id, *texts, label, part.role, *values]
 
 
-def _unknown_label(path: str, unknown: list[tuple[int | None, str]], source: Source) -> SourceError:
+def _unknown_label(part: Part, unknown: list[tuple[int | None, str]], source: Source) -> SourceError:
     line, label = unknown[0]
-    where = path if line is None else f"{path}:{line}"
+    where = part.path if line is None else f"{part.path}:{line}"
     return SourceError(
-        f"{where}: {source.columns.label} is {label!r}, which {SOURCE_FILE} does not name under labels"
+        f"{where}: {part.wanted.columns.label} is {label!r}, which {SOURCE_FILE} does not name under labels"
         f"{nearest(label, source.labels)}; rows of this file with such a label: {len(unknown):,}"
     )
 
@@ -188,7 +178,7 @@ def _counted(bases: list[str], hashed: list[bool]) -> Iterator[str]:
 
 
 def count(examples: pl.DataFrame, faults: pl.DataFrame) -> dict[str, Any]:
-    labels = examples.drop_nulls("label").group_by("role", "label", maintain_order=True).len()
+    labelled = examples.select("role", "label").drop_nulls()
     return {
         "rows_in": len(examples) + len(faults),
         "rows_kept": len(examples),
@@ -196,8 +186,8 @@ def count(examples: pl.DataFrame, faults: pl.DataFrame) -> dict[str, Any]:
         "rejected_because": _counts(faults["reason"]),
         "roles": _counts(examples["role"]),
         "labels": {
-            role: dict(part.select("label", "len").iter_rows())
-            for (role,), part in labels.group_by("role", maintain_order=True)
+            role: label_counts(part["label"])
+            for (role,), part in labelled.group_by("role", maintain_order=True)
         },
     }
 

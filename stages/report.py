@@ -1,28 +1,34 @@
 """Lay the tables and the numbers out as pages to read: errors.html, one file without network, and errors.md.
 
-Every text is only shown: stages.lib.pages escapes it.
+Every text is only shown: stages.lib.pages escapes it. What differs by the kind of task are the tables that
+stand between the scores and the examples, and a template of its own for each page.
 """
 
-import base64
 import json
-from typing import Any
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
-from matplotlib.lines import Line2D
-from matplotlib.markers import MarkerStyle
+import polars as pl
 from pydantic import Field
 
 from stages.lib.exceptions import DataError
+from stages.lib.kinds import Kind
 from stages.lib.pages import html_page, markdown_page
 from stages.lib.params import StageParams, load_params
-from stages.lib.plots import DARK, LIGHT, Theme, color_of, drawing, marker_of, png
+from stages.lib.plots import LIGHT
 from stages.lib.predictions import FINETUNED
+from stages.lib.shown_classes import classes_to_show, frequent_confusions, matrix
+from stages.lib.shown_examples import shown_examples
+from stages.lib.shown_labels import frequent_misses, label_rows
+from stages.lib.shown_residuals import ranges, residual_plot, scatter_plots
+from stages.lib.shown_scores import score_rows, scores_to_show
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import replacing_folder, write_json, write_text
 from stages.lib.task import Task, read_task
-
-OTHERS = "all others"
+from stages.lib.vector_map import map_png, map_view
 
 View = dict[str, Any]  # what the templates show
 
@@ -33,175 +39,129 @@ class Params(StageParams):
     lowest_losses: int = Field(gt=0)
     confusions: int = Field(gt=0)
     matrix_classes: int = Field(ge=2)
+    scatter_points: int = Field(gt=0)
     text_characters: int = Field(gt=0)
 
 
-def rows_of(table: pd.DataFrame, role: str) -> pd.DataFrame:
-    return table[table["role"] == role].reset_index(drop=True)
+class OnRole(NamedTuple):
+    """What the pages are about."""
+
+    task: Task
+    evaluation: View  # of our own models, baselines first
+    tables: dict[str, pl.DataFrame]  # those of data/errors, with the rows of the role
+    baselines: list[str]
+
+    @property
+    def examples(self) -> pl.DataFrame:
+        return self.tables["examples"]
 
 
-def check_role(role: str, evaluated: list[str]) -> None:
-    """Raises DataError."""
+def read_role(task: Task, errors: Path, evaluation: View, role: str) -> OnRole:
+    """Raises DataError where nothing was evaluated on the role."""
+    evaluated = list(evaluation[FINETUNED])
     if role not in evaluated:
         raise DataError(f"params.yaml: report.role: found '{role}'; evaluated are {', '.join(evaluated)}")
-
-
-def scores(evaluation: dict[str, Any], role: str, metrics: list[str]) -> list[View]:
-    """One entry a model: n, and each metric with the bounds of its interval (None where it is undefined)."""
-    bounds = {"value": "", "low": "_low", "high": "_high"}
-    return [
-        {
-            "model": model,
-            "n": roles[role]["n"],
-            "metrics": {
-                name: {key: roles[role][name + end] for key, end in bounds.items()} for name in metrics
-            },
-        }
-        for model, roles in evaluation.items()
-    ]
-
-
-def classes_to_show(rows: pd.DataFrame, labels: list[str], most: int) -> list[str]:
-    """In the task's order; of more than `most`, those with the most mistakes, as actual or as predicted."""
-    mistakes = rows[rows["label"] != rows["predicted"]]
-    involved = pd.concat([mistakes["label"], mistakes["predicted"]]).value_counts()
-    ranked = sorted(labels, key=lambda label: -int(involved.get(label, 0)))
-    return [label for label in labels if label in ranked[:most]]
-
-
-def matrix(confusion: pd.DataFrame, labels: list[str], shown: list[str]) -> View:
-    """One model's confusion matrix; classes that are not shown are one. Shares are of the actual class."""
-    folded = confusion.assign(
-        **{
-            axis: confusion[axis].where(confusion[axis].isin(shown), OTHERS)
-            for axis in ("actual", "predicted")
-        }
-    )
-    classes = shown if len(shown) == len(labels) else [*shown, OTHERS]
-    counts = folded.pivot_table(index="actual", columns="predicted", values="count", aggfunc="sum")
-    counts_CC = counts.reindex(index=classes, columns=classes).to_numpy()
-    totals_C = counts_CC.sum(axis=1)
-    shares_CC = counts_CC / np.maximum(totals_C, 1)[:, None]
-    return {
-        "classes": classes,
-        "counts": counts_CC.tolist(),
-        "totals": totals_C.tolist(),
-        "shares": shares_CC.tolist(),
+    tables = {
+        path.stem: pl.read_parquet(path).filter(pl.col("role") == role)
+        for path in sorted(errors.glob("*.parquet"))
     }
+    baselines = [name for name in evaluation if name in tables["examples"].columns]
+    return OnRole(task, {name: evaluation[name] for name in (*baselines, FINETUNED)}, tables, baselines)
 
 
-def frequent_confusions(confusion: pd.DataFrame, most: int) -> list[View]:
-    """One model's mistakes by actual and predicted class, the most frequent first."""
-    mistakes = confusion[(confusion["actual"] != confusion["predicted"]) & (confusion["count"] > 0)]
-    return records(mistakes.sort_values("count", ascending=False, kind="stable").head(most))
+def view(on: OnRole, params: Params) -> View:
+    """All but the map."""
+    by_loss = on.examples.sort("loss", descending=True, maintain_order=True)
 
-
-def shown_examples(rows: pd.DataFrame, task: Task, baselines: list[str], most_characters: int) -> list[View]:
-    return [
-        {
-            "id": row["id"],
-            "texts": [clipped(row[f"{name}_original"], most_characters) for name in task.text_columns],
-            "kept": {name: value for name, value in (row.get("kept") or {}).items() if value},
-            "label": row["label"],
-            "predicted": row["predicted"],
-            "hit": row["predicted"] == row["label"],
-            "probability": row["probability"],
-            "loss": row["loss"],
-            "said": {name: {"label": row[name], "hit": row[name] == row["label"]} for name in baselines},
-        }
-        for row in records(rows)
-    ]
-
-
-def clipped(text: str | None, most: int) -> str:
-    text = text or ""
-    return text if len(text) <= most else f"{text[:most].rstrip()} … ({len(text):,} characters)"
-
-
-def records(rows: pd.DataFrame) -> list[View]:
-    return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
-
-
-def view(
-    task: Task, evaluation: View, examples: pd.DataFrame, confusion: pd.DataFrame, params: Params
-) -> View:
-    rows, cells = rows_of(examples, params.role), rows_of(confusion, params.role)
-    models = list(cells["model"].unique())
-    baselines = [model for model in models if model != FINETUNED]
-    shown = classes_to_show(rows, task.labels, params.matrix_classes)
-    by_loss = rows.sort_values("loss", ascending=False, kind="stable")
-
-    def listed(chosen: pd.DataFrame) -> list[View]:
-        return shown_examples(chosen, task, baselines, params.text_characters)
+    def listed(chosen: pl.DataFrame) -> list[View]:
+        return shown_examples(chosen, on.task, on.baselines, params.text_characters)
 
     return {
-        "title": task.title,
+        "title": on.task.title,
         "role": params.role,
-        "n": len(rows),
-        "classes": len(task.labels),
-        "mistakes": int((rows["label"] != rows["predicted"]).sum()),
-        "metrics": task.metrics,
-        "scores": scores({model: evaluation[model] for model in models}, params.role, task.metrics),
-        "baselines": baselines,
-        "matrices": {
-            model: matrix(cells[cells["model"] == model], task.labels, shown)
-            for model in [FINETUNED, *baselines]
-        },
-        "folded": len(task.labels) - len(shown),
-        "confusions": frequent_confusions(cells[cells["model"] == FINETUNED], params.confusions),
+        "n": len(on.examples),
+        "selected": on.evaluation[FINETUNED][params.role].get("selected", False),
+        "metrics": {name: on.task.lower_is_better(name) for name in scores_to_show(on.task)},
+        "scores": score_rows(on.evaluation, params.role, on.task),
+        "baselines": on.baselines,
         "highest": listed(by_loss.head(params.highest_losses)),
-        "lowest": listed(by_loss[::-1].head(params.lowest_losses)),
-    }
+        "lowest": listed(by_loss.reverse().head(params.lowest_losses)),
+    } | VIEW_OF_KINDS[on.task.kind](on, params)
 
 
-def map_png(points: pd.DataFrame, labels: list[str], theme: Theme, legend: bool) -> bytes:
-    """Colour and shape tell the class, a ring a mistake."""
-    hit = points["label"] == points["predicted"]
-    looks: dict[bool, dict[str, Any]] = {
-        True: {"s": 12, "alpha": 0.6, "linewidths": 0, "zorder": 1},
-        False: {"s": 28, "edgecolors": theme.ink, "linewidths": 0.9, "zorder": 2},
-    }
-    with drawing(8.5 if legend else 7, 6, theme) as figure:
-        axes = figure.subplots()
-        for place, label in enumerate(labels):
-            for is_hit, look in looks.items():
-                shown = points[(points["label"] == label) & (hit == is_hit)]
-                axes.scatter(shown["x"], shown["y"], color=color_of(place), marker=marker_of(place), **look)
-        axes.set_axis_off()  # the axes of a UMAP mean nothing
-        axes.set_aspect("equal", adjustable="datalim")
-        if legend:
-            swatches = [
-                Line2D([], [], linestyle="", color=color_of(place), marker=marker_of(place), label=label)
-                for place, label in enumerate(labels)
-            ]
-            figure.legend(handles=swatches, loc="outside right upper")
-        return png(figure)
-
-
-def map_view(points: pd.DataFrame, labels: list[str], image: str) -> View:
-    """`image` is the path that the Markdown links; the page carries its pictures in itself."""
+def of_classes(on: OnRole, params: Params) -> View:
+    cells, labels = on.tables["confusion"], on.task.labels
+    shown = classes_to_show(on.examples, labels, params.matrix_classes)
+    of_model = {name: cells.filter(pl.col("model") == name) for name in (FINETUNED, *on.baselines)}
     return {
-        "points": len(points),
-        "image": image,
-        "light": data_uri(map_png(points, labels, LIGHT, legend=False)),
-        "dark": data_uri(map_png(points, labels, DARK, legend=False)),
-        "legend": [
-            {"label": label, "color": color_of(place), "path": outline(marker_of(place))}
-            for place, label in enumerate(labels)
-        ],
+        "classes": len(labels),
+        "mistakes": on.examples.filter(pl.col("label") != pl.col("predicted")).height,
+        "matrices": {name: matrix(table, labels, shown) for name, table in of_model.items()},
+        "folded": len(labels) - len(shown),
+        "confusions": frequent_confusions(of_model[FINETUNED], params.confusions),
     }
 
 
-def outline(marker: str) -> str:
-    """The marker as an SVG path in a box from -5 to 5."""
-    shape = MarkerStyle(marker)
-    polygon = shape.get_path().transformed(shape.get_transform()).to_polygons()[0]
-    points = " ".join(f"{9 * x:.2f},{-9 * y:.2f}" for x, y in np.asarray(polygon))
-    return f"M{points}Z"
+def of_scores(on: OnRole, params: Params) -> View:
+    scores = on.examples["label"].to_list()
+    models = {FINETUNED: "predicted"} | {name: name for name in on.baselines}
+    return {
+        "mean_error": on.examples["loss"].mean(),
+        "low": f"{min(scores):g}",
+        "high": f"{max(scores):g}",
+        "decimals": decimals_of(on.examples["label"]),
+        "drawn": min(params.scatter_points, len(on.examples)),
+        "scatters": scatter_plots(on.examples, models, params.scatter_points),
+        "residuals": residual_plot(on.examples, params.scatter_points),
+        "ranges": ranges(on.tables["by_range"], on.baselines),
+    }
 
 
-def data_uri(image: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(image).decode('ascii')}"
+def decimals_of(scores: pl.Series) -> int:
+    """For three digits of their span, or of a single value."""
+    values = scores.to_numpy()
+    size = np.ptp(values) or abs(values[0]) or 1.0
+    return max(0, 2 - math.floor(math.log10(size)))
+
+
+def of_labels(on: OnRole, params: Params) -> View:
+    by_label, by_class = on.tables["by_label"], on.evaluation[FINETUNED][params.role]["by_class"]
+    ours = by_label.filter(pl.col("model") == FINETUNED)
+    return {
+        "labels": len(on.task.labels),
+        "mistakes": on.examples.filter(pl.col("label") != pl.col("predicted")).height,
+        "missed": ours["fn"].sum(),
+        "extra": ours["fp"].sum(),
+        "right": ours["tp"].sum(),
+        "by_label": label_rows(by_label, on.baselines, by_class),
+        "misses": frequent_misses(on.tables["missed"], by_label, params.confusions),
+    }
+
+
+VIEW_OF_KINDS: dict[Kind, Callable[[OnRole, Params], View]] = {
+    "classification": of_classes,
+    "regression": of_scores,
+    "multi-label": of_labels,
+}
+
+PAGE_OF_KINDS: dict[Kind, str] = {
+    "classification": "classification_errors.html",
+    "regression": "regression_errors.html",
+    "multi-label": "multi_label_errors.html",
+}
+
+MARKDOWN_OF_KINDS: dict[Kind, str] = {
+    "classification": "classification_errors.md",
+    "regression": "regression_errors.md",
+    "multi-label": "multi_label_errors.md",
+}
+
+
+def plot_files(content: View) -> dict[str, str]:
+    """Name -> SVG of the plots that the Markdown links; the page has them in its text."""
+    plots = {f"scatter_{name}.svg": plot for name, plot in content.get("scatters", {}).items()}
+    plots |= {"residuals.svg": content["residuals"]} if "residuals" in content else {}
+    return {name: html_page("plot.svg", {"plot": plot}) for name, plot in plots.items()}
 
 
 def main(
@@ -216,16 +176,16 @@ def main(
 ) -> None:
     params = load_params("report", Params)
     the_task = read_task(task)
-    tables = {name: pd.read_parquet(errors / f"{name}.parquet") for name in ("examples", "confusion", "map")}
-    judged = json.loads(evaluation.read_text(encoding="utf-8"))
-    check_role(params.role, list(judged[FINETUNED]))
-    points = rows_of(tables["map"], params.role)
-    content = view(the_task, judged, tables["examples"], tables["confusion"], params)
-    content["map"] = map_view(points, the_task.labels, f"{images.name}/map.png")
+    on = read_role(the_task, errors, json.loads(evaluation.read_text(encoding="utf-8")), params.role)
+    content = view(on, params) | {"images": images.name}
+    points = on.tables["map"]
+    content["map"] = map_view(points, the_task, f"{images.name}/map.png")
     with replacing_folder(images) as folder:
-        (folder / "map.png").write_bytes(map_png(points, the_task.labels, LIGHT, legend=True))
-    write_text(markdown_page("errors.md", content), markdown)
-    write_text(html_page("errors.html", content), page)
+        (folder / "map.png").write_bytes(map_png(points, the_task, LIGHT, legend=True))
+        for name, text in plot_files(content).items():
+            write_text(text, folder / name)
+    write_text(markdown_page(MARKDOWN_OF_KINDS[the_task.kind], content), markdown)
+    write_text(html_page(PAGE_OF_KINDS[the_task.kind], content), page)
     size = page.stat().st_size
     write_json({"page_bytes": size, "examples": len(content["highest"]) + len(content["lowest"])}, metrics)
     print(f"report: {page} ({size / 1e6:.1f} MB), {markdown}")

@@ -6,16 +6,20 @@ original text and the seed, so copies stay together and a new, edited or relabel
 
 import hashlib
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
 from pydantic import Field
 
 from stages.lib.exceptions import DataError
+from stages.lib.kinds import Kind
+from stages.lib.label_counts import label_counts
 from stages.lib.params import StageParams, load_params
+from stages.lib.shares import difference, lacking
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import in_use, write_json, write_parquet
-from stages.lib.task import UNLABELLED, Task, read_task
+from stages.lib.task import Task, is_unlabelled, read_task
 
 MADE = ("test", "validation")  # the roles that are made where the source lacks them, in order of precedence
 
@@ -24,6 +28,7 @@ class Params(StageParams):
     seed: int
     validation_fraction: float = Field(gt=0, lt=0.5)
     test_fraction: float = Field(gt=0, lt=0.5)
+    train_rows: int | None = Field(ge=1)
 
 
 def copy_keys(table: pl.DataFrame, task: Task) -> pl.Series:
@@ -51,8 +56,7 @@ def choose_roles(roles: pl.Series, keys: pl.Series, params: Params) -> pl.Series
 
 def _role_of(key: str, shares: dict[str, float], seed: int) -> str:
     # hash, not shuffle: adding data must not move old test rows
-    digest = hashlib.blake2b(f"{seed}\0{key}".encode(), digest_size=8).digest()
-    place = int.from_bytes(digest, "big") / 2**64
+    place = _hash(f"{seed}\0{key}") / 2**64
     for role, share in shares.items():
         if place < share:
             return role
@@ -60,12 +64,17 @@ def _role_of(key: str, shares: dict[str, float], seed: int) -> str:
     return "train"
 
 
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
 def reasons_to_leave_out(table: pl.DataFrame, keys: pl.Series, task: Task) -> pl.Series:
     """Why a row is left out: it has no label, or it copies a row of a role that goes before its own.
 
     Evaluation sets go before validation, validation before train. Unlabelled rows cost no one anything.
     """
-    unlabelled = table["label"].is_null() & (table["role"] != UNLABELLED)
+    meant = pl.Series([is_unlabelled(role) for role in table["role"]], dtype=pl.Boolean)
+    unlabelled = table["label"].is_null() & ~meant
     rows = table.select("role", reason=pl.lit(None, dtype=pl.String)).with_columns(key=keys)
     if task.copies == "remove":
         rows = rows.with_columns(rank=_precedence(table["role"]))
@@ -80,11 +89,26 @@ def reasons_to_leave_out(table: pl.DataFrame, keys: pl.Series, task: Task) -> pl
 
 
 def _precedence(roles: pl.Series) -> pl.Series:
-    ranks = {"train": 2, "validation": 1, UNLABELLED: None}
-    return pl.Series([ranks.get(role, 0) for role in roles], dtype=pl.Int8)
+    ranks = {"train": 2, "validation": 1}
+    return pl.Series([None if is_unlabelled(role) else ranks.get(role, 0) for role in roles], dtype=pl.Int8)
 
 
-def check_trainable(table: pl.DataFrame) -> None:
+def keep_train_rows(table: pl.DataFrame, keys: pl.Series, params: Params) -> pl.Series:
+    """`left_out` with the training rows beyond `train_rows` in it: fewer rows are always a part of more."""
+    if params.train_rows is None:
+        return table["left_out"]
+    rows = table.select("left_out", training=(pl.col("role") == "train") & pl.col("left_out").is_null())
+    # another hash than the role's, whose low ends are the evaluation roles
+    places = [_hash(f"train_rows\0{params.seed}\0{key}") for key in keys]
+    order = pl.Series(places, dtype=pl.UInt64).to_frame("place").with_row_index("row")
+    order = order.filter(rows["training"]).sort("place", "row")
+    beyond = order["row"].slice(params.train_rows)
+    is_beyond = pl.int_range(pl.len(), dtype=pl.UInt32).is_in(beyond.implode())
+    reason = pl.when(is_beyond).then(pl.lit("beyond split.train_rows")).otherwise("left_out")
+    return rows.select(left_out=reason).to_series()
+
+
+def check_trainable(table: pl.DataFrame, task: Task) -> None:
     """Raises DataError where no stage could learn or judge anything."""
     rows = in_use(table)
     for role in ("train", "validation", "test"):
@@ -95,19 +119,56 @@ def check_trainable(table: pl.DataFrame) -> None:
                 "training, choosing and judging need at least one labelled example each: add rows, "
                 "or raise split.validation_fraction and split.test_fraction in params.yaml"
             )
-        if role == "train" and labels.n_unique() == 1:
-            raise DataError(
-                f"role train: all {len(labels):,} examples are labelled {labels[0]!r}; "
-                "a classifier needs at least two classes: check columns.label and labels in source.yaml"
-            )
+        if role == "train":
+            fault = FAULT_OF_KINDS[task.kind](labels)
+            if fault:
+                raise DataError(f"role train: {fault}")
 
 
-def count(table: pl.DataFrame, before: pl.Series, keys: pl.Series) -> dict[str, Any]:
+def _one_class(labels: pl.Series) -> str | None:
+    if labels.n_unique() > 1:
+        return None
+    return (
+        f"all {len(labels):,} examples are labelled {labels[0]!r}; "
+        "a classifier needs at least two classes: check columns.label and labels in source.yaml"
+    )
+
+
+def _one_score(labels: pl.Series) -> str | None:
+    if labels.n_unique() > 1:
+        return None
+    return (
+        f"all {len(labels):,} examples have the score {labels[0]:g}; "
+        "a regression needs at least two different ones: check columns.label in source.yaml"
+    )
+
+
+def _no_choice(labels: pl.Series) -> str | None:
+    if any(rows < len(labels) for rows in label_counts(labels).values()):
+        return None
+    return (
+        f"every label that occurs stands at all {len(labels):,} examples; at least one label must be on some "
+        "and lacking on others: check columns.label, labels and separator in source.yaml"
+    )
+
+
+FAULT_OF_KINDS: dict[Kind, Callable[[pl.Series], str | None]] = {
+    "classification": _one_class,
+    "regression": _one_score,
+    "multi-label": _no_choice,
+}
+
+
+def count(table: pl.DataFrame, before: pl.Series, keys: pl.Series, task: Task) -> dict[str, Any]:
     """What was made, kept and left out; rows in = rows in use + rows left out."""
     used = in_use(table)
-    labelled = table.with_columns(key=keys).filter(pl.col("label").is_not_null())
+    labelled = table.select("label", key=keys).drop_nulls("label")
+    if labelled.schema["label"] == pl.List:  # a set, which n_unique does not take as a list
+        labelled = labelled.with_columns(pl.col("label").list.sort().list.join("\0"))
     copies = labelled.group_by("key").agg(pl.len(), labels=pl.col("label").n_unique())
-    shares = used.drop_nulls("label").group_by("role", "label").len().sort("role", "label")
+    parts = used.select("role", "label").drop_nulls("label").sort("role").partition_by("role", as_dict=True)
+    labels = {str(role): part["label"] for (role,), part in parts.items()}
+    made = [role for role in MADE if role in labels and role not in set(before)]
     return {
         "rows": len(table),
         "in_use": len(used),
@@ -115,10 +176,9 @@ def count(table: pl.DataFrame, before: pl.Series, keys: pl.Series) -> dict[str, 
         "left_out_because": _counts(table["left_out"].drop_nulls()),
         "roles": _counts(used["role"]),
         "moved": _counts(table["role"].filter(table["role"] != before)),
-        "labels": {
-            role[0]: dict(part.select("label", "len").iter_rows())
-            for role, part in shares.group_by("role", maintain_order=True)
-        },
+        "labels": {role: label_counts(part) for role, part in labels.items()},
+        "shares": {role: difference(labels[role], labels["train"], task) for role in made},
+        "lacking": {role: found for role, part in labels.items() if (found := lacking(part, task))},
         "copies": int((copies["len"] - 1).sum()),
         "texts_with_contradicting_labels": int((copies["labels"] > 1).sum()),
     }
@@ -133,7 +193,12 @@ def describe(numbers: dict[str, Any]) -> str:
     return (
         f"split: {roles}; {numbers['copies']:,} copies kept together, {numbers['left_out']:,} rows left out, "
         f"{numbers['texts_with_contradicting_labels']:,} texts with contradicting labels"
+        + "".join(f"; {role} lacks {_listed(labels)}" for role, labels in numbers["lacking"].items())
     )
+
+
+def _listed(labels: list[str]) -> str:
+    return ", ".join(labels) if len(labels) <= 5 else f"{len(labels):,} labels: {', '.join(labels[:5])} ..."
 
 
 def main(*, task: InPath, cleaned: InPath, splits: OutPath, metrics: OutPath) -> None:
@@ -144,9 +209,10 @@ def main(*, task: InPath, cleaned: InPath, splits: OutPath, metrics: OutPath) ->
     before = table["role"]
     table = table.with_columns(role=choose_roles(before, keys, params))
     table = table.with_columns(left_out=reasons_to_leave_out(table, keys, what))
-    check_trainable(table)
+    table = table.with_columns(left_out=keep_train_rows(table, keys, params))
+    check_trainable(table, what)
     write_parquet(table, splits)
-    numbers = count(table, before, keys)
+    numbers = count(table, before, keys, what)
     write_json(numbers, metrics)
     print(describe(numbers))
 

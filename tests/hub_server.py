@@ -24,6 +24,8 @@ class Served:
     files: dict[str, bytes]
     refusal: tuple[int, str] | None = None
     kind: str = "datasets"  # or models
+    name: str = DATASET
+    commit: str = COMMIT
     cut_short: str = ""  # a file of which only the first half is sent
     endpoint: str = ""
     requests: list[str] = field(default_factory=list)
@@ -74,17 +76,19 @@ def _respond(hub: Served, method: str, path: str, body: bytes) -> tuple[int, dic
     if hub.refusal is not None:
         return _error(*hub.refusal)
     room = "/datasets" if hub.kind == "datasets" else ""
-    file = path.removeprefix(f"{room}/{DATASET}/resolve/{COMMIT}/")
+    file = path.removeprefix(f"{room}/{hub.name}/resolve/{hub.commit}/")
     if file != path:
         return _file(hub, file)
-    api = path.removeprefix(f"/api/{hub.kind}/{DATASET}/")
-    if api == f"revision/{COMMIT}":
-        return _json({"id": DATASET, "sha": COMMIT, "siblings": [{"rfilename": name} for name in hub.files]})
-    if api == f"paths-info/{COMMIT}":
+    api = path.removeprefix(f"/api/{hub.kind}/{hub.name}/")
+    if api == f"revision/{hub.commit}":
+        return _json(
+            {"id": hub.name, "sha": hub.commit, "siblings": [{"rfilename": name} for name in hub.files]}
+        )
+    if api == f"paths-info/{hub.commit}":
         return _json(_paths_info(hub, _paths_in(body)))
-    if api == f"tree/{COMMIT}" or api.startswith(f"tree/{COMMIT}/"):
-        return _json(_tree(hub, api.removeprefix(f"tree/{COMMIT}").strip("/")))
-    if path.startswith(f"/api/{hub.kind}/{DATASET}/revision/"):
+    if api == f"tree/{hub.commit}" or api.startswith(f"tree/{hub.commit}/"):
+        return _json(_tree(hub, api.removeprefix(f"tree/{hub.commit}").strip("/")))
+    if path.startswith(f"/api/{hub.kind}/{hub.name}/revision/"):
         return _error(404, "RevisionNotFound")
     hub.unknown.append(f"{method} {path}")
     return _error(404, "")
@@ -96,8 +100,8 @@ def _error(status: int, code: str) -> tuple[int, dict[str, str], bytes]:
 
 def _file(hub: Served, name: str) -> tuple[int, dict[str, str], bytes]:
     if name not in hub.files:
-        return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT}, b""
-    return 200, {"ETag": f'"{_oid(hub.files[name])}"', "X-Repo-Commit": COMMIT}, hub.files[name]
+        return 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": hub.commit}, b""
+    return 200, {"ETag": f'"{_oid(hub.files[name])}"', "X-Repo-Commit": hub.commit}, hub.files[name]
 
 
 def _json(value: object) -> tuple[int, dict[str, str], bytes]:

@@ -1,5 +1,6 @@
 """A made-up task with splits, predictions and vectors on disk, as errors and report find them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import polars as pl
 import pyarrow as pa
 
 from stages.lib.arrow import write_vectors
+from stages.lib.kinds import KINDS, Kind
+from stages.lib.labels import array_of, numbers_of
 from stages.lib.predictions import write_predictions
 from stages.lib.tables import write_parquet
-from stages.lib.task import SourceColumns, Task, write_task
+from stages.lib.task import SourceColumns, Submission, Task, write_task
 
 LABELS = ["calm", "alarm", "other"]
 # id, role, label, what the fine-tuned model says: one mistake in validation, two in test
@@ -26,17 +29,27 @@ ROWS = [
 ]
 
 
-def task_of(labels: list[str] = LABELS, pair: str | None = None, kept: tuple[str, ...] = ()) -> Task:
+def task_of(
+    labels: list[str] = LABELS,
+    pair: str | None = None,
+    kept: tuple[str, ...] = (),
+    kind: Kind = "classification",
+    positive: str | None = None,
+) -> Task:
+    """Of a regression the labels are left out."""
+    labels = labels if KINDS[kind].has_classes else []
     return Task(
         title="Made up",
-        kind="classification",
+        kind=kind,
         labels=labels,
         raw_labels=labels,
-        positive=None,
-        metrics=["accuracy", "macro_f1"],
+        separator="," if kind == "multi-label" else None,
+        positive=positive,
+        metrics=list(KINDS[kind].scores[:2]),
         columns=SourceColumns(id="id", text="text", text_pair=pair, label="target"),
         kept=list(kept),
         copies="remove",
+        submission=Submission(delimiter=",", id="id", label="target", files={"unlabelled": "submission.csv"}),
     )
 
 
@@ -72,16 +85,118 @@ def examples() -> pl.DataFrame:
 
 def write_project(folder: Path, texts: dict[str, str] | None = None, task: Task | None = None) -> None:
     """task.json, splits.parquet, baseline/ and finetuned/ in the folder."""
-    write_task(task or task_of(), folder / "task.json")
+    task = task or task_of()
+    write_task(task, folder / "task.json")
     write_parquet(splits_of(texts), folder / "splits.parquet")
     for name, always in {"dummy": "calm", "tfidf": "alarm", "features": "other"}.items():
         logits_NC = predictions_of([always] * len(ROWS))
         held_out_NC = np.full_like(logits_NC, np.nan)
         held_out_NC[:2] = predictions_of(["other", "other"])
-        write_predictions(examples(), logits_NC, folder / "baseline" / f"{name}.parquet", held_out_NC)
-    write_predictions(
-        examples(), predictions_of([row[3] for row in ROWS]), folder / "finetuned/finetuned.parquet"
-    )
+        path = folder / "baseline" / f"{name}.parquet"
+        write_predictions(task, examples(), logits_NC, path, out_of_fold_NC=held_out_NC)
+    said = predictions_of([row[3] for row in ROWS])
+    write_predictions(task, examples(), said, folder / "finetuned/finetuned.parquet")
     vectors_NH = np.random.default_rng(0).normal(size=(len(ROWS), 4)).astype(np.float32)
     table = pa.Table.from_batches(examples().to_arrow().to_batches())
+    write_vectors(table, vectors_NH, folder / "finetuned/vectors.arrow")
+
+
+# --- other kinds -------------------------------------------------------------------------------------------
+
+# id, role, score, what the fine-tuned model says: the largest error is f's
+SCORES: list[tuple[str, str, float | None, float]] = [
+    ("a", "train", 0.0, 0.5),
+    ("b", "train", 5.0, 4.5),
+    ("c", "validation", 1.0, 1.0),
+    ("d", "validation", 3.0, 3.5),
+    ("e", "test", 0.5, 1.0),
+    ("f", "test", 4.0, 1.5),
+    ("g", "test", 2.5, 2.5),
+    ("h", "test", 5.0, 4.75),
+    ("u", "unlabelled", None, 2.0),
+]
+# id, role, labels, what the fine-tuned model says: f has one too few, g one too many, h one for another
+SETS: list[tuple[str, str, list[str] | None, list[str]]] = [
+    ("a", "train", ["calm"], ["calm"]),
+    ("b", "train", ["calm", "alarm"], ["calm"]),
+    ("c", "validation", [], []),
+    ("d", "validation", ["alarm"], ["alarm"]),
+    ("e", "test", ["calm", "alarm"], ["calm", "alarm"]),
+    ("f", "test", ["calm", "alarm"], ["calm"]),
+    ("g", "test", [], ["calm"]),
+    ("h", "test", ["calm"], ["other"]),
+    ("u", "unlabelled", None, ["calm"]),
+]
+SAID_OF_BASELINES = {"dummy": 0.0, "tfidf": 2.0, "features": 3.0}
+
+
+def write_scored(
+    folder: Path,
+    texts: dict[str, str] | None = None,
+    pair: str | None = None,
+    rows: Sequence[tuple[str, str, float | None, float]] = SCORES,
+) -> Task:
+    """A regression; the baselines always say 0, 2 and 3, of training rows out of fold 1."""
+    task = task_of(kind="regression", pair=pair)
+    examples = pl.DataFrame(rows, schema=["id", "role", "label", "said"], orient="row")
+    logits = {name: np.full((len(rows), 1), said) for name, said in SAID_OF_BASELINES.items()}
+    logits["finetuned"] = examples.select("said").to_numpy()
+    write_examples(folder, task, as_splits(examples, texts, pair), logits, out_of_fold=1.0)
+    return task
+
+
+def write_labelled_sets(
+    folder: Path, texts: dict[str, str] | None = None, labels: list[str] = LABELS
+) -> Task:
+    """Several labels a row, the first of `labels` for calm and so on; `dummy` says none, the others all."""
+    task = task_of(labels, kind="multi-label")
+    named = pl.col("label", "said").list.eval(pl.element().replace(LABELS, labels[: len(LABELS)]))
+    examples = pl.DataFrame(SETS, schema=["id", "role", "label", "said"], orient="row").with_columns(named)
+    said_NC = array_of(numbers_of(examples["said"], task), task)
+    logits = {name: np.full(said_NC.shape, -2.0 if name == "dummy" else 2.0) for name in SAID_OF_BASELINES}
+    logits["finetuned"] = np.where(said_NC, 2.0, -2.0)
+    write_examples(folder, task, as_splits(examples, texts), logits, thresholds=[0.5] * len(labels))
+    return task
+
+
+def as_splits(examples: pl.DataFrame, texts: dict[str, str] | None, pair: str | None = None) -> pl.DataFrame:
+    """`examples` have id, role and label (names); their texts by id are `texts`, or say which they are."""
+    originals = [(texts or {}).get(name, f"Text {name}") for name in examples["id"]]
+    table = examples.select("id", "role", "label").with_columns(text_original=pl.Series(originals))
+    if pair is not None:
+        table = table.with_columns(text_pair_original=pl.format("Pair {}", "id"))
+    lower = (
+        pl.col("^text.*_original$").str.to_lowercase().name.map(lambda name: name.removesuffix("_original"))
+    )
+    return table.with_columns(lower).with_columns(place=pl.lit("Oslo"), left_out=pl.lit(None, pl.String))
+
+
+def write_examples(
+    folder: Path,
+    task: Task,
+    splits: pl.DataFrame,
+    logits: dict[str, np.ndarray],
+    *,
+    thresholds: list[float] | None = None,
+    out_of_fold: float | None = None,
+) -> None:
+    """As `write_project`, of any kind: `logits` [N, C] by model, and one of all training rows out of fold."""
+    write_task(task, folder / "task.json")
+    write_parquet(splits, folder / "splits.parquet")
+    examples = splits.select("id", "role", numbers_of(splits["label"], task))
+    for name, logits_NC in logits.items():
+        held_out_NC = np.full_like(logits_NC, np.nan)
+        if out_of_fold is not None:
+            held_out_NC[(splits["role"] == "train").to_numpy()] = out_of_fold
+        room = "finetuned" if name == "finetuned" else "baseline"
+        write_predictions(
+            task,
+            examples,
+            logits_NC,
+            folder / room / f"{name}.parquet",
+            thresholds=thresholds,
+            out_of_fold_NC=None if name == "finetuned" else held_out_NC,
+        )
+    vectors_NH = np.random.default_rng(0).normal(size=(len(examples), 4)).astype(np.float32)
+    table = pa.Table.from_batches(examples.to_arrow().to_batches())
     write_vectors(table, vectors_NH, folder / "finetuned/vectors.arrow")

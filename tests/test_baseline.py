@@ -1,17 +1,21 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
 from safetensors.numpy import load_file
-from scipy.special import log_softmax
+from scipy.special import expit, log_softmax
 
-from stages.baseline import Params, folds_of, logits, main, unfitted, words_of
+from stages.baseline import Params, main
 from stages.lib.arrow import write_vectors
 from stages.lib.exceptions import DataError
-from stages.lib.predictions import logits_of, read_predictions
+from stages.lib.kinds import Kind
+from stages.lib.labels import NUMBERS
+from stages.lib.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
+from stages.lib.predictions import logits_of, predicted_of, read_predictions
 from stages.lib.tables import write_parquet
 from stages.lib.task import write_task
 from tests.predicted import task_of
@@ -102,19 +106,23 @@ def test_the_saved_arrays_give_the_predictions_back(folder: Path) -> None:
 
 def test_scripts_without_spaces_have_words_too() -> None:
     table = pl.DataFrame({"text": ["火事です fire", "no Han here"]})
-    assert words_of(table, task_of()).tolist() == [" 火  事  で  す  fire", "no Han here"]
+    assert words_of(table, task_of()).tolist() == [[" 火  事  で  す  fire"], ["no Han here"]]
 
 
 def test_a_class_that_training_never_saw_is_the_least_likely() -> None:
-    model = unfitted("tfidf", PARAMS).fit(np.array(["fire", "music"] * 5), [0, 2] * 5)
-    logits_NC = logits(model, np.array(["fire", "unheard"]), 3)
+    learner = LEARNERS_OF_KINDS["classification"]
+    model = unfitted("tfidf", learner, PARAMS).fit(np.array([["fire"], ["music"]] * 5), [0, 2] * 5)
+    logits_NC = learner.logits(model, np.array([["fire"], ["unheard"]]), 3)
     assert logits_NC.argmin(axis=1).tolist() == [1, 1]
     assert np.isfinite(logits_NC).all()
 
 
 def test_too_few_rows_for_the_folds() -> None:
     with pytest.raises(DataError, match=r"baseline.folds: found 3, but the largest class has 2"):
-        folds_of(np.array([0, 0, 1, 1]), PARAMS)
+        LEARNERS_OF_KINDS["classification"].folds(np.array([0, 0, 1, 1]), PARAMS)
+    for kind in ("regression", "multi-label"):
+        with pytest.raises(DataError, match=r"baseline.folds: found 3, but there are 2 training examples"):
+            LEARNERS_OF_KINDS[kind].folds(np.zeros((2, 1)), PARAMS)
 
 
 def test_texts_without_a_word(folder: Path) -> None:
@@ -122,3 +130,73 @@ def test_texts_without_a_word(folder: Path) -> None:
     with pytest.raises(DataError, match="no word is left in 60 training texts"):
         run_stage()
     assert not Path("models").exists()
+
+
+def as_kind(kind: Kind) -> None:
+    """The same rows with other labels: a score from 0 to 2; none, alarm, or alarm and sport."""
+    write_task(task_of(["alarm", "sport", "never"], kind=kind), Path("task.json"))
+    table = pa.ipc.open_stream("f.arrow").read_all()
+    numbers = table["label"].to_pylist()
+    labels: dict[Kind, list[Any]] = {
+        "regression": numbers,
+        "multi-label": [None if n is None else list(range(n)) for n in numbers],
+    }
+    column = pl.Series(labels[kind], dtype=NUMBERS[kind], strict=False).to_arrow()
+    vectors = np.asarray(table["vector"].to_pylist())
+    write_vectors(table.set_column(2, "label", column), vectors, Path("f.arrow"))
+
+
+def test_a_regression_has_the_mean_for_a_dummy_and_ridge_for_the_rest(folder: Path) -> None:
+    as_kind("regression")
+    predictions = run_stage()
+    numbers = json.loads(Path("baseline.json").read_text())
+    dummy = predictions["dummy"]
+    train = dummy.filter(pl.col("role") == "train")["label"]
+    assert predicted_of(dummy, task_of(kind="regression")) == pytest.approx(train.mean())
+    assert numbers["dummy"]["validation"]["pearson"] is None  # it says the same of all
+    assert numbers["tfidf"]["validation"]["pearson"] > 0.9
+    assert numbers["features"]["validation"]["pearson"] > 0.8
+    assert numbers["features"]["temperature"] is None
+    arrays = load_file("models/features.safetensors")
+    vectors_NH = np.asarray(pa.ipc.open_stream("f.arrow").read_all()["vector"].to_pylist())
+    scaled_NH = (vectors_NH - arrays["mean"]) / arrays["scale"]
+    expected_N1 = scaled_NH @ arrays["coefficients"].T + arrays["intercepts"]
+    np.testing.assert_allclose(logits_of(predictions["features"]), expected_N1, atol=1e-4)
+
+
+def test_several_labels_have_a_model_and_a_threshold_each(folder: Path) -> None:
+    as_kind("multi-label")
+    predictions = run_stage()
+    numbers = json.loads(Path("baseline.json").read_text())
+    assert numbers["tfidf"]["validation"]["micro_f1"] > 0.9
+    assert numbers["features"]["validation"]["micro_f1"] > 0.9
+    assert len(numbers["features"]["thresholds"]) == 3
+    train = predictions["dummy"].filter(pl.col("role") == "train")
+    prior_C = np.array([train["label"].list.contains(number).mean() for number in range(3)])
+    assert prior_C[2] == 0  # "never": no training row has it, and no model breaks over it
+    temperature = numbers["dummy"]["temperature"]
+    said_C = expit(logits_of(predictions["dummy"])[0].astype(float) * temperature)
+    assert said_C == pytest.approx(prior_C, abs=1e-5)
+    arrays, meaning = load_file("models/tfidf.safetensors"), json.loads(Path("models/tfidf.json").read_text())
+    assert arrays["coefficients"].shape == (3, len(meaning["vocabulary"]))
+    assert not arrays["coefficients"][2].any()
+    held_out = predictions["tfidf"]["predicted_out_of_fold"]
+    assert held_out.is_not_null().to_list() == [role == "train" for role in ROLES]
+
+
+def test_of_two_texts_it_matters_how_alike_they_are() -> None:
+    chance = np.random.default_rng(1)
+    firsts = [" ".join(chance.choice(list("abcdefgh"), 4)) for _ in range(80)]
+    alike = [n % 2 for n in range(80)]
+    pairs = [
+        [text, text if same else " ".join(chance.choice(list("ijklmnop"), 4))]
+        for text, same in zip(firsts, alike, strict=True)
+    ]
+    model = unfitted("tfidf", LEARNERS_OF_KINDS["classification"], PARAMS)
+    fit(model, np.array(pairs[:60], dtype=object), np.array(alike[:60]))
+    unseen = [["q r s t", "q r s t"], ["a b c d", "i j k l"]]
+    assert model.predict(np.array(pairs[60:], dtype=object)).tolist() == alike[60:]
+    words_NV = model[0].transform(np.array(unseen, dtype=object))
+    assert words_NV.toarray()[:, -1] == pytest.approx([0, 0])  # words that training never had are no match
+    same = model[0].transform(np.array([["a b c d", "d c b a"]], dtype=object)).toarray()
+    assert 0 < same[0, -1] < 1

@@ -14,7 +14,7 @@ import pytest
 from stages.clean import main, measure, summarise, with_cleaned
 from stages.lib.cleaning import Cleaning, Step, read_cleaning
 from stages.lib.exceptions import CleaningError, ConfigError
-from stages.lib.task import SourceColumns, Task, write_task
+from stages.lib.task import SourceColumns, Submission, Task, write_task
 
 LIGHT: list[Step] = ["html", "unicode", "whitespace"]
 
@@ -30,11 +30,13 @@ def write_inputs(
             kind="classification",
             labels=["no", "yes"],
             raw_labels=["0", "1"],
+            separator=None,
             positive=None,
             metrics=["accuracy"],
             columns=columns,
             kept=["place"],
             copies="remove",
+            submission=Submission(delimiter=",", id="id", label="target", files={}),
         ),
         folder / "task.json",
     )

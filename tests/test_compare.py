@@ -1,8 +1,9 @@
 """What the comparison of runs says, as text, page and JSON."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from commands import compare
 from commands.compare import Form, Texts
 from commands.lib.runs import Run
 from stages.lib.exceptions import ConfigError, RunError
-from tests.past_runs import Example, examples_of, write_run
-from tests.test_gate import answered
+from stages.lib.task import Task
+from tests.judged import answered
+from tests.past_runs import TOPICS, Example, examples_of, scored_of, topics_of, write_run
+from tests.predicted import task_of
 
 Call = Callable[..., str]
 
@@ -24,12 +27,17 @@ def params(rate: float, seed: int) -> str:
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Compares runs given as (examples, params), named a, b, c ...; returns what was printed."""
+    """Compares runs given as (examples, params), named a, b, c ...; returns what was printed.
 
-    def called(*given: tuple[list[Example], str], **options: Any) -> str:
+    `tasks`: of each run, or of all.
+    """
+
+    def called(
+        *given: tuple[list[Example], str], tasks: Sequence[Task | None] = (None,), **options: Any
+    ) -> str:
         runs = {
-            name: write_run(tmp_path / name, examples, name=name, params=text)
-            for name, (examples, text) in zip("abcdef", given, strict=False)
+            name: write_run(tmp_path / name, examples, name=name, params=text, task=task)
+            for name, (examples, text), task in zip("abcdef", given, cycle(tasks), strict=False)
         }
 
         @contextmanager
@@ -140,3 +148,99 @@ def test_texts_can_be_kept_back(call: Call) -> None:
     assert "text e 1" in call(*pair)
     assert "text e 1" not in call(*pair, texts=Texts.ids)
     assert "xxxx x 0" in call(*pair, texts=Texts.redacted)
+
+
+REGRESSION, MULTI_LABEL = task_of(kind="regression"), task_of(TOPICS, kind="multi-label")
+LABELS = [1.0, 2.0, 3.0, 4.0, 5.0]
+CLOSE = scored_of(LABELS, [1.1, 2.1, 2.9, 4.1, 5.0])
+FAR = scored_of(LABELS, [1.5, 2.1, 2.9, 3.0, 4.0])
+
+
+def cells(text: str, run: str, score: str) -> list[str]:
+    rows = (line.split() for line in text.splitlines() if line.startswith(run) and f" {score} " in line)
+    return next(rows)
+
+
+def test_numbers_are_compared_by_the_metrics_of_the_source_and_mae(call: Call) -> None:
+    text = call((CLOSE, params(1, 1)), (FAR, params(2, 1)), tasks=[REGRESSION])
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("b ")] == [
+        "pearson",
+        "spearman",
+        "mae",
+    ]
+    row = cells(text, "b", "mae")
+    assert row[:7] == ["b", "mae", "(lower", "is", "better)", "0.080", "0.540"]
+    assert row[7] == "+0.460"
+    assert "b: of 5 predictions the error grew on 3 and shrank on 0" in text.splitlines()
+    assert "  worse by 1.000 e4: 5.000; was 5.000; now 4.000  text e 4" in text
+
+
+def test_several_labels_are_compared_as_sets(call: Call) -> None:
+    old, new = topics_of("f ws - s", "f w - s"), topics_of("f ws - s", "f ws s s")
+    text = call((old, params(1, 1)), (new, params(2, 1)), tasks=[MULTI_LABEL])
+    assert cells(text, "b", "micro_f1")[2:4] == ["0.857", "0.889"]
+    assert cells(text, "b", "subset_accuracy")[2:4] == ["0.750", "0.750"]
+    assert "b: 2 of 4 sets of labels changed: 1 fixed, 1 broken" in text
+    assert "  worse by 1 label e2: (none); was (none); now storm" in text
+
+
+def test_a_set_of_labels_is_the_same_whatever_order_a_source_lists_them_in(call: Call) -> None:
+    other = task_of(TOPICS[::-1], kind="multi-label")
+    examples = topics_of("fws f -", "fs w -")
+    found = json.loads(
+        call((examples, params(1, 1)), (examples, params(2, 1)), tasks=[MULTI_LABEL, other], form=Form.json)
+    )
+    assert (found["n"], found["left_out"]) == (3, 0)
+    assert found["comparisons"][0]["flips"]["changed"] == 0
+    assert found["groups"][0]["scores"] == found["groups"][1]["scores"]
+
+
+@pytest.mark.parametrize(
+    ("task", "runs"),
+    [
+        (REGRESSION, [CLOSE, scored_of(LABELS, [1.2, 2.0, 2.9, 4.1, 5.2]), FAR, FAR]),
+        (MULTI_LABEL, [topics_of("f ws s", said) for said in ("f ws s", "f w s", "- w s", "- w -")]),
+    ],
+    ids=["regression", "multi-label"],
+)
+def test_families_are_of_every_kind(call: Call, task: Task, runs: list[list[Example]]) -> None:
+    settings = [params(1, 1), params(1, 2), params(2, 1), params(2, 2)]
+    given = list(zip(runs, settings, strict=True))
+    found = json.loads(call(*given, tasks=[task], seeds=True, form=Form.json))
+    name = task.facts.example_score
+    means = [sum(group["scores"][name]) / 2 for group in found["groups"]]
+    difference = found["comparisons"][0]["differences"][name]
+    assert difference["old"] == pytest.approx(means[0])
+    assert difference["difference"] == pytest.approx(means[1] - means[0])
+    text = call(*given, tasks=[task], seeds=True)
+    assert f"{means[0]:.4f}" in next(line for line in text.splitlines() if name in line)
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_a_score_without_a_value_is_a_dash_and_a_null(call: Call, form: Form) -> None:
+    """Every prediction is the same, so there is no correlation."""
+    constant = scored_of(LABELS, [3.0] * 5)
+    text = call((CLOSE, params(1, 1)), (constant, params(2, 1)), tasks=[REGRESSION], form=form)
+    assert "nan" not in text.lower()
+    if form is Form.json:
+        found = json.loads(text)
+        assert found["kind"] == "regression"
+        assert found["groups"][1]["scores"]["pearson"] == [None]
+        assert "pearson" not in found["comparisons"][0]["differences"]
+        assert found["comparisons"][0]["flips"] is None
+    else:
+        row = next(line for line in text.splitlines() if "pearson" in line)
+        assert row.replace("\\", "").replace("|", " ").split() == ["b", "pearson", "0.999", "-", "-", "-"]
+
+
+def test_a_family_with_a_run_without_a_value_has_a_dash(call: Call) -> None:
+    runs = [CLOSE, scored_of(LABELS, [3.0] * 5), FAR, CLOSE]
+    settings = [params(1, 1), params(1, 2), params(2, 1), params(2, 2)]
+    text = call(*zip(runs, settings, strict=True), tasks=[REGRESSION], seeds=True)
+    assert cells(text, "a and 1 more", "pearson")[-4:] == ["-", "2", "0.999,", "-"]
+    assert cells(text, "c and 1 more  pearson", "pearson")[-2:] == ["0.981,", "0.999"]
+
+
+def test_runs_of_different_kinds_are_not_compared(call: Call) -> None:
+    with pytest.raises(RunError, match=r"b has a regression task \('Made up'\) and a a classification task"):
+        call((answered(10, 1), params(1, 1)), (CLOSE, params(2, 1)), tasks=[None, REGRESSION])

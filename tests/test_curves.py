@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from sklearn.metrics import (
     precision_recall_curve,
     roc_auc_score,
@@ -12,6 +12,7 @@ from sklearn.metrics import (
 )
 
 from stages.lib.curves import precision_recall, roc
+from stages.lib.exceptions import DataError
 from stages.lib.task import Task
 from tests.predicted import task_of
 
@@ -75,6 +76,25 @@ def test_otherwise_every_pair_of_example_and_class_is_a_decision() -> None:
     precision, recall, _ = precision_recall_curve(truth_NC.ravel(), scores_NC.ravel())
     whole = pl.DataFrame({"recall": recall, "precision": precision})
     assert area(curve, *AXES[precision_recall]) == pytest.approx(area(whole, *AXES[precision_recall]))
+
+
+def test_each_of_several_labels_is_a_decision_by_its_own_probability() -> None:
+    chance = np.random.default_rng(5)
+    labels_NC = chance.random((300, 3)) < [0.5, 0.2, 0.1]
+    logits_NC = (labels_NC + chance.normal(size=(300, 3))).astype(np.float32)
+    task, probabilities_NC = task_of(kind="multi-label"), expit(logits_NC.astype(np.float64))
+    found = area(roc(task, logits_NC, labels_NC, ALL), *AXES[roc])
+    assert found == pytest.approx(roc_auc_score(labels_NC, probabilities_NC, average="micro"))
+    curve = precision_recall(task, logits_NC, labels_NC, ALL)
+    assert curve["threshold"].drop_nulls().to_numpy() == pytest.approx(
+        precision_recall_curve(labels_NC.ravel(), probabilities_NC.ravel(), drop_intermediate=True)[2]
+    )
+
+
+@both_curves
+def test_a_regression_has_no_curve(curve: Curve) -> None:
+    with pytest.raises(DataError, match="a regression has no probabilities"):
+        curve(task_of(kind="regression"), np.zeros((2, 1)), np.zeros(2), 20)
 
 
 @both_curves

@@ -1,12 +1,16 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.numpy import load_file, save_file
+from transformers import AutoTokenizer
 
 from stages import encoder as stage
 from stages.encoder import Params, count_parameters, locate, main, packaged, sha256
 from stages.lib.exceptions import EncoderError
+from stages.lib.traits import read_traits
+from tests.architectures import lay_encoder, write_origin
 from tests.tiny import write_encoder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -124,3 +128,81 @@ def test_parameters_are_counted(tmp_path: Path) -> None:
 
     save_file({"a": np.zeros((3, 4)), "b": np.zeros(5)}, tmp_path / "w.safetensors")
     assert count_parameters(tmp_path / "w.safetensors") == 17
+
+
+def settings_of(folder: Path, name: str = "config.json") -> dict[str, Any]:
+    settings: dict[str, Any] = json.loads((folder / name).read_text())
+    return settings
+
+
+def change(folder: Path, **settings: Any) -> None:
+    (folder / "config.json").write_text(json.dumps(settings_of(folder) | settings))
+
+
+def test_a_decoder_without_a_padding_token_gets_its_last_one(tmp_path: Path) -> None:
+    write_origin("gpt2", tmp_path / "origin")
+    change(tmp_path / "origin", layer_norm_epsilon=1e-9)
+    made = lay_encoder(tmp_path / "origin", tmp_path)
+    assert settings_of(made)["pad_token_id"] == 0
+    (tmp_path / "origin/model.safetensors").write_bytes((made / "model.safetensors").read_bytes())
+    laid = lay_encoder(tmp_path / "origin", tmp_path, weights="pretrained")
+    assert settings_of(laid) == settings_of(tmp_path / "origin") | {"pad_token_id": 0}
+    assert settings_of(laid, "tokenizer_config.json")["pad_token"] == "<|endoftext|>"
+
+
+def test_no_token_for_padding_at_all(tmp_path: Path) -> None:
+    write_origin("gpt2", tmp_path / "origin")
+    change(tmp_path / "origin", eos_token_id=None)
+    (tmp_path / "origin/tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    with pytest.raises(EncoderError, match="neither the model nor its tokenizer has a token for padding"):
+        lay_encoder(tmp_path / "origin", tmp_path)
+
+
+def test_texts_are_padded_on_the_right_whatever_the_tokenizer_says(tmp_path: Path) -> None:
+    write_origin("gpt2", tmp_path / "origin")
+    path = tmp_path / "origin/tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"padding_side": "left"}))
+    laid = lay_encoder(tmp_path / "origin", tmp_path)
+    assert AutoTokenizer.from_pretrained(laid).padding_side == "right"
+
+
+def test_what_it_is_stands_in_the_metrics(tmp_path: Path) -> None:
+    write_origin("roberta", tmp_path / "origin")
+    lay_encoder(tmp_path / "origin", tmp_path)
+    numbers = json.loads((tmp_path / "metrics/encoder.json").read_text())
+    assert (numbers["shape"], numbers["room"], numbers["type_ids"]) == ("encoder", 32, False)
+
+
+def test_relative_positions_have_no_end(tmp_path: Path) -> None:
+    write_encoder(tmp_path / "origin")
+    shape = {"d_model": 32, "num_layers": 1, "num_heads": 2, "d_kv": 16, "d_ff": 64, "eos_token_id": 3}
+    config = {"model_type": "t5", "decoder_start_token_id": 0, "vocab_size": 169} | shape
+    (tmp_path / "origin/config.json").write_text(json.dumps(config))
+    traits = read_traits(lay_encoder(tmp_path / "origin", tmp_path))
+    assert (traits.shape, traits.room) == ("encoder-decoder", None)
+
+
+def test_an_encoder_that_padding_confuses_is_refused(tmp_path: Path) -> None:
+    """XLNet's head reads the last position, whatever stands there."""
+    write_encoder(tmp_path / "origin")
+    config = {
+        "model_type": "xlnet",
+        "d_model": 32,
+        "n_layer": 1,
+        "n_head": 2,
+        "d_inner": 64,
+        "vocab_size": 169,
+    }
+    (tmp_path / "origin/config.json").write_text(json.dumps(config | {"pad_token_id": 0}))
+    with pytest.raises(
+        EncoderError, match="XLNetForSequenceClassification: answers otherwise where a text is"
+    ):
+        lay_encoder(tmp_path / "origin", tmp_path)
+
+
+def test_an_architecture_without_a_head_for_texts_is_refused(tmp_path: Path) -> None:
+    write_encoder(tmp_path / "origin")
+    config = {"model_type": "mamba", "hidden_size": 32, "num_hidden_layers": 1, "vocab_size": 169}
+    (tmp_path / "origin/config.json").write_text(json.dumps(config | {"pad_token_id": 0}))
+    with pytest.raises(EncoderError, match="no sequence-classification head for the architecture 'mamba'"):
+        lay_encoder(tmp_path / "origin", tmp_path)

@@ -4,20 +4,24 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import f1_score, log_loss
 
-from stages.evaluate import confusion, headline, labelled_roles, main, seed_of, summarize
+from stages.evaluate import headline, labelled_roles, main, seed_of, summarize
+from stages.lib.arrow import write_stream
+from stages.lib.diagrams import Judged, confusion
 from stages.lib.exceptions import DataError
-from stages.lib.metrics import ClassificationScores
+from stages.lib.judging import Model, Settings
+from stages.lib.metrics import TaskScores
 from stages.lib.predictions import FINETUNED, write_predictions
 from stages.lib.scores import scores
 from stages.lib.tables import write_json, write_parquet
 from stages.lib.task import write_task
-from tests.test_scores import a_task
+from tests.predicted import task_of
 
-TASK = a_task(["ham", "spam, or not", "other"]).model_copy(update={"kept": ["place"]})
+TASK = task_of(["ham", "spam, or not", "other"]).model_copy(update={"kept": ["place"]})
 PARAMS = """\
 evaluate:
   confidence: 0.95
@@ -40,7 +44,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_all_predictions(some_examples())
     Path("external").mkdir()
     write_json({model: {"temperature": 1.0} for model in SKILL}, Path("baseline.json"))
-    write_json({"temperature": 2.0, "operating": POINTS}, Path("finetune.json"))
+    finetuned = {"temperature": 2.0, "operating": POINTS, "selected_on_validation": False}
+    write_json(finetuned, Path("finetune.json"))
     return tmp_path
 
 
@@ -62,19 +67,29 @@ def write_all_predictions(examples: pl.DataFrame, **changed: float) -> None:
     noise = np.concatenate([np.random.default_rng(7).normal(size=(100, 3))] * (len(examples) // 100))
     for model, skill in (SKILL | changed).items():
         folder = "finetuned" if model == FINETUNED else "baseline"
-        write_predictions(examples, noise + skill * leaning, Path(folder) / f"{model}.parquet")
+        write_predictions(TASK, examples, noise + skill * leaning, Path(folder) / f"{model}.parquet")
     names = pl.Series(TASK.labels)
     splits = examples.select("id", "role", label=names.gather(examples["label"])).with_columns(
         text_original=pl.lit("Text ") + pl.col("id"),
         place=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("Oslo")).otherwise(pl.lit("Lima")),
     )
     write_parquet(splits, Path("splits.parquet"))
+    write_tokens(splits["id"].to_list())
+
+
+def write_tokens(ids: list[str]) -> None:
+    """Of 10 tokens each; every fourth has lost 5, every eighth 30."""
+    lost = [30 if number % 8 == 0 else 5 if number % 4 == 0 else 0 for number in range(len(ids))]
+    columns = {"id": ids, "length": pa.array([10] * len(ids), pa.int32()), "lost": pa.array(lost, pa.int32())}
+    table = pa.table(columns)
+    write_stream(table.schema, table.to_batches(), Path("tokens.arrow"))
 
 
 def evaluated() -> dict[str, Any]:
     main(
         task=Path("task.json"),
         splits=Path("splits.parquet"),
+        tokens=Path("tokens.arrow"),
         baseline=Path("baseline"),
         baseline_fitted=Path("baseline.json"),
         finetuned=Path("finetuned"),
@@ -105,6 +120,7 @@ def test_the_figures_are_those_of_the_plain_metric(project: Path) -> None:
     rows = pl.read_parquet("baseline/features.parquet").filter(pl.col("role") == "test")
     plain = scores(TASK, rows["label"].to_numpy(), rows["logits"].to_numpy().argmax(axis=1))
     assert {name: figures[name] for name in plain} == pytest.approx(plain, abs=1e-6)
+    assert plain["accuracy"] is not None
     assert 0 < plain["accuracy"] < 1
 
 
@@ -171,7 +187,9 @@ def test_the_confusion_data_name_classes_and_hold_every_judged_example(project: 
 
 def test_the_confusion_data_are_actual_and_predicted_in_that_order() -> None:
     examples = pl.DataFrame({"label": [1, 0], "logits": [[5.0, 0.0, 0.0], [0.0, 0.0, 5.0]]})
-    rows = confusion(TASK, examples.with_columns(pl.col("logits").cast(pl.Array(pl.Float32, 3)))).rows()
+    examples = examples.with_columns(pl.col("logits").cast(pl.Array(pl.Float32, 3)))
+    model = Model(examples, has_probabilities=True, temperature=None, points=[], best_f1=None)
+    rows = confusion(TASK, Judged(model, examples, {}, Settings(10, 0.95, 5))).rows()
     assert rows == [("ham", "other"), ("spam, or not", "ham")]
 
 
@@ -232,12 +250,12 @@ def test_one_line_is_printed(project: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_the_metric_returns_the_scores() -> None:
     labels_N, predicted_N = np.array([0, 1, 2, 1]), np.array([0, 1, 1, 1])
-    computed = ClassificationScores(TASK).compute(predictions=predicted_N, references=labels_N)
+    computed = TaskScores(TASK).compute(predictions=predicted_N, references=labels_N)
     assert computed == scores(TASK, labels_N, predicted_N)
 
 
 def test_the_metric_takes_batches() -> None:
-    metric = ClassificationScores(TASK)
+    metric = TaskScores(TASK)
     for references, predictions in (([0, 1], [0, 1]), ([2, 1], [1, 1])):
         metric.add_batch(predictions=predictions, references=references)
     assert metric.compute() == scores(TASK, np.array([0, 1, 2, 1]), np.array([0, 1, 1, 1]))

@@ -3,13 +3,15 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from commands.lib.evidence import Evidence, gather, growth
 from commands.lib.runs import Run
 from stages.lib.exceptions import RunError
-from tests.past_runs import CLASSES, examples_of, write_run
+from stages.lib.task import Task
+from tests.past_runs import CLASSES, TOPICS, examples_of, scored_of, topics_of, write_run
 from tests.predicted import task_of
 from tests.tiny_model import write_model
 
@@ -114,7 +116,7 @@ def test_a_new_class_stands_apart(tmp_path: Path) -> None:
     assert evidence.new_class["id"].to_list() == ["e4"]
     assert len(evidence.rows) == 4
     assert evidence.task.labels == ["calm", "alarm", "other"]
-    assert evidence.numbers("predicted").tolist() == [0, 0, 1, 2]
+    assert evidence.array("predicted").tolist() == [0, 0, 1, 2]
 
 
 def test_the_change_is_that_of_the_data_and_that_of_the_model(tmp_path: Path) -> None:
@@ -141,3 +143,72 @@ def test_a_file_that_is_not_there_says_where_it_was_expected(tmp_path: Path) -> 
         RunError, match="no such file or directory; expected it in the workspace, DVC's cache"
     ):
         gathered(write_run(tmp_path / "old", OLD), new)
+
+
+REGRESSION, MULTI_LABEL = task_of(kind="regression"), task_of(TOPICS, kind="multi-label")
+
+
+def test_numbers_that_changed_are_relabelled_and_those_that_did_not_are_paired(tmp_path: Path) -> None:
+    old = write_run(tmp_path / "old", scored_of([1, 2.5, 3], [1, 2, 3]), task=REGRESSION)
+    new = write_run(tmp_path / "new", scored_of([1, 2.6, 3], [2, 2, 3]), task=REGRESSION)
+    with pytest.raises(RunError, match=r"1 relabelled \(e1\)"):
+        gathered(old, new)
+    labels, before, after = gathered(old, new, accept=True).arrays()
+    assert sorted(zip(labels, before, after, strict=True)) == [(1, 1, 2), (2.6, 2, 2), (3, 3, 3)]
+
+
+def test_sets_of_labels_are_the_same_whatever_their_order(tmp_path: Path) -> None:
+    """The sources list their labels in different orders."""
+    other = task_of(TOPICS[::-1], kind="multi-label")
+    old = write_run(tmp_path / "old", topics_of("fws f -", "fws - s"), task=MULTI_LABEL)
+    same = write_run(tmp_path / "same", topics_of("fws f -", "ws f s"), task=other)
+    evidence = gathered(old, same)
+    assert not evidence.grown
+    labels_NC, old_NC, new_NC = evidence.arrays()
+    assert evidence.task.labels == TOPICS[::-1]
+    assert labels_NC.tolist() == [[True] * 3, [False, False, True], [False] * 3]
+    assert old_NC.sum(axis=1).tolist() == [3, 0, 1]
+    assert new_NC.sum(axis=1).tolist() == [2, 1, 1]
+    relabelled = write_run(tmp_path / "relabelled", topics_of("fs f -", "ws f s"), task=MULTI_LABEL)
+    with pytest.raises(RunError, match=r"1 relabelled \(e0\)"):
+        gathered(old, relabelled)
+
+
+def test_a_new_label_among_several_stands_apart(tmp_path: Path) -> None:
+    before = task_of(TOPICS[:2], kind="multi-label")
+    old = write_run(tmp_path / "old", topics_of("f w -", "f w -"), task=before)
+    added = topics_of("fs", "fs", prefix="added")
+    new = write_run(tmp_path / "new", [*topics_of("f w -", "f s -"), *added], task=MULTI_LABEL)
+    evidence = gathered(old, new)
+    assert evidence.new_class["id"].to_list() == ["added0"]
+    assert len(evidence.rows) == 3
+    assert evidence.array("predicted")[1].tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("task", [REGRESSION, MULTI_LABEL], ids=lambda task: task.kind)
+def test_the_old_model_of_any_kind_is_asked_as_it_is_served(tmp_path: Path, task: Task) -> None:
+    from commands.lib.labelling import labeller
+    from stages.lib.served import read_served
+
+    known, more = (
+        (scored_of([1, 2], [1, 2]), scored_of([3], [3], prefix="added"))
+        if task is REGRESSION
+        else (topics_of("f w", "f w"), topics_of("s", "s", prefix="added"))
+    )
+    old, folder = write_run(tmp_path / "old", known, task=task), tmp_path / "old/models/finetuned"
+    shutil.rmtree(folder)
+    write_model(folder, [], TOPICS, ["text"], kind=task.kind, label_threshold=0.501)
+    evidence = gathered(old, write_run(tmp_path / "new", [*known, *more], task=task))
+    said_NC = labeller(folder, read_served(folder), 4096)(pl.DataFrame({"text": ["text added 0"]}))
+    expected = said_NC[0] if task is REGRESSION else said_NC[0] >= 0.501
+    place = evidence.rows["id"].to_list().index("added0")
+    assert np.atleast_1d(evidence.array("old_predicted")[place]).tolist() == expected.tolist()
+
+
+def test_a_change_without_a_number_is_left_out(tmp_path: Path) -> None:
+    """No correlation where every prediction is the same."""
+    old = write_run(tmp_path / "old", scored_of([1, 2, 3], [2, 2, 2]), task=REGRESSION)
+    new = write_run(tmp_path / "new", scored_of([1, 2], [1, 2]), task=REGRESSION)
+    parts = growth(gathered(old, new, accept=True))
+    assert set(parts) == {"r2", "rmse", "mae"}
+    assert parts["mae"]["model"] == pytest.approx(-0.5)

@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import expit
 
 from stages.lib.exceptions import SourceError
-from stages.lib.external import read_external
-from stages.lib.predictions import logits_of
+from stages.lib.external import External, read_external
+from stages.lib.predictions import logits_of, predicted_of
 from stages.lib.task import Task
 from tests.predicted import LABELS, examples, task_of
 
@@ -112,3 +113,72 @@ def test_the_name_of_one_of_our_models_is_taken(tmp_path: Path) -> None:
     write(tmp_path, labelled(("calm",) * 4), "tfidf.csv")
     with pytest.raises(SourceError, match=r"'tfidf' is the name of one of our own models; rename the file"):
         read_external(tmp_path, TASK, examples())
+
+
+# --- numbers, and several labels an example -----------------------------------------------------------------
+
+SCORE, TAGS = task_of(kind="regression"), task_of(kind="multi-label")
+NUMBERS = {"regression": [1.0, 2.0, 3.0, 4.0], "multi-label": [[0], [0, 1], [], [2]]}
+
+
+def examples_of(task: Task) -> pl.DataFrame:
+    """Two of validation, two of test."""
+    return pl.DataFrame(
+        {"id": list(TEST_IDS), "role": ["validation"] * 2 + ["test"] * 2, "label": NUMBERS[task.kind]}
+    )
+
+
+def read_as(folder: Path, text: str, task: Task) -> External:
+    return read_external(write(folder, text), task, examples_of(task))["vendor"]
+
+
+def test_numbers_are_what_is_predicted(tmp_path: Path) -> None:
+    found = read_as(tmp_path, labelled(("1.5", "-2", "3e0", "4")), SCORE)
+    assert predicted_of(found.predictions, SCORE).tolist() == [1.5, -2, 3, 4]
+    assert not found.has_probabilities
+
+
+@pytest.mark.parametrize("cell", ["calm", "", "nan", "inf", "1,5"])
+def test_a_cell_that_is_no_number_is_refused(tmp_path: Path, cell: str) -> None:
+    text = "id,label\n" + "".join(f'{name},"{cell}"\n' for name in TEST_IDS)
+    with pytest.raises(SourceError, match=r"id 'e': label .* is no number; expected one, such as 3\.4"):
+        read_as(tmp_path, text, SCORE)
+
+
+def test_a_regression_has_no_column_a_class(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no column 'label'; it has id, calm"):
+        read_as(tmp_path, "id,calm\ne,0.5\n", SCORE)
+
+
+def test_several_labels_stand_in_one_cell_and_an_empty_one_is_none(tmp_path: Path) -> None:
+    found = read_as(tmp_path, labelled(('"calm, other"', "alarm", "", '"other,calm"')), TAGS)
+    assert found.predictions["predicted"].to_list() == [[0, 2], [1], [], [0, 2]]
+    assert not found.has_probabilities
+
+
+def test_the_separator_is_that_of_the_source(tmp_path: Path) -> None:
+    task = TAGS.model_copy(update={"separator": "|"})
+    found = read_as(tmp_path, labelled(("calm|other", "alarm", "", "calm")), task)
+    assert found.predictions["predicted"].to_list() == [[0, 2], [1], [], [0]]
+    with pytest.raises(SourceError, match="label 'calm;other' is no class"):
+        read_as(tmp_path, labelled(("calm;other", "alarm", "", "calm")), task)
+
+
+def test_a_probability_a_label_need_not_add_up_and_is_decided_where_validation_says(tmp_path: Path) -> None:
+    rows = ("0.3,0.9,0.2", "0.4,0.8,0.1", "0.35,0.1,0.6", "0.2,0.95,0.4")
+    lines = [f"{name},{row}" for name, row in zip(TEST_IDS, rows, strict=True)]
+    found = read_as(tmp_path, "\n".join(["id,calm,alarm,other", *lines]), TAGS)
+    assert found.has_probabilities
+    # validation: calm is in both from 0.3 on; alarm only in the second, best said of both; other in none: 0.5
+    assert found.predictions["predicted"].to_list() == [[0, 1], [0, 1], [0, 2], [1]]
+    assert expit(logits_of(found.predictions))[:, 0] == pytest.approx([0.3, 0.4, 0.35, 0.2], abs=1e-6)
+
+
+def test_without_validation_rows_a_half_decides(tmp_path: Path) -> None:
+    found = read_as(tmp_path, "id,calm,alarm,other\ng,0.49,0.5,1\nh,0,0.2,0.51\n", TAGS)
+    assert found.predictions["predicted"].to_list() == [[1, 2], [2]]
+
+
+def test_what_is_no_probability_of_a_label_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"are no probabilities; expected numbers from 0 to 1$"):
+        read_as(tmp_path, "id,calm,alarm,other\ng,0.49,1.5,1\nh,0,0.2,0.51\n", TAGS)

@@ -19,7 +19,9 @@ def run_stage(folder: Path, monkeypatch: pytest.MonkeyPatch, pooling: str) -> pa
     monkeypatch.chdir(folder)
     write_model(Path("encoder"), [], ["calm", "alarm"], ["text"])
     Path("params.yaml").write_text(f"features: {{pooling: {pooling}, batch_tokens: 50}}\n")
-    tokens = as_table(encode(load_tokenizer(Path("encoder"), 24), pl.DataFrame({"text": TEXTS})), False)
+    tokens = as_table(
+        encode(load_tokenizer(Path("encoder"), 24, "head"), pl.DataFrame({"text": TEXTS})), False
+    )
     ids = pa.table({"id": list("abcde"), "role": ["train"] * 5, "label": pa.array([0, 1, None, 1, 0])})
     for name in ids.column_names:
         tokens = tokens.append_column(name, ids[name])

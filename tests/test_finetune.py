@@ -1,5 +1,6 @@
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from stages.lib.arrow import open_stream
 from stages.lib.cleaning import Cleaning, write_cleaning
 from stages.lib.exceptions import ConfigError
 from stages.lib.inference import infer, load
+from stages.lib.kinds import Kind
+from stages.lib.labels import NAMES
 from stages.lib.served import read_served
 from stages.lib.tables import write_parquet
 from stages.lib.task import write_task
@@ -41,19 +44,26 @@ KNOBS: dict[str, Any] = {
 ROLES = ["train"] * 80 + ["validation"] * 40
 
 
+NAMED: dict[Kind, Callable[[int], Any]] = {  # what is said of a calm text, 0, and of an alarming one, 1
+    "classification": lambda number: ["calm", "alarm"][number],
+    "regression": lambda number: 1000.0 + 500 * number,
+    "multi-label": lambda number: [["calm"], ["alarm", "loud"]][number],
+}
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What finetune depends on, made by the stages before it."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """What finetune depends on, made by the stages before it; the parameter is the kind of task."""
     monkeypatch.chdir(tmp_path)
+    kind: Kind = getattr(request, "param", "classification")
     chance = random.Random(3)
-    labels = [n % 2 for n in range(len(ROLES))]
-    task = task_of(["calm", "alarm"])
-    texts = [sentence(label, chance) for label in labels]
+    numbers = [n % 2 for n in range(len(ROLES))]
+    task = task_of(["calm", "alarm", "loud"] if kind == "multi-label" else ["calm", "alarm"], kind=kind)
     splits = pl.DataFrame(
         {
             "id": list(map(str, range(len(ROLES)))),
-            "text": texts,
-            "label": [task.labels[n] for n in labels],
+            "text": [sentence(number, chance) for number in numbers],
+            "label": pl.Series([NAMED[kind](number) for number in numbers], dtype=NAMES[kind]),
             "role": ROLES,
         }
     ).with_columns(left_out=pl.lit(None, pl.String))
@@ -71,7 +81,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def set_knobs(**knobs: Any) -> None:
     params = {
         "encoder": {"name": "origin", "revision": None, "weights": "random", "seed": 1},
-        "tokenize": {"max_tokens": 24},
+        "tokenize": {"max_tokens": 24, "keep": "head"},
         "finetune": KNOBS | knobs,
     }
     Path("params.yaml").write_text(json.dumps(params))
@@ -97,6 +107,7 @@ def files_of(*folders: str) -> dict[Path, bytes]:
 
 def test_it_learns_and_serves(folder: Path) -> None:
     numbers = run_stage(epochs=8)
+    assert not numbers["selected_on_validation"]
     assert numbers["steps"] == 80
     assert numbers["validation"]["accuracy"] >= 0.9
     answer = pipeline("text-classification", model="model")("fire and smoke in my town")[0]
@@ -106,6 +117,74 @@ def test_it_learns_and_serves(folder: Path) -> None:
     assert served.cleaning.steps == ["lowercase"]
     assert AutoTokenizer.from_pretrained("model").model_max_length == 24
     assert not Path(".textrail/checkpoints").exists()
+
+
+of_kind = pytest.mark.parametrize("folder", ["regression", "multi-label"], indirect=True)
+of_regression = pytest.mark.parametrize("folder", ["regression"], indirect=True)
+of_multi_label = pytest.mark.parametrize("folder", ["multi-label"], indirect=True)
+
+
+@of_regression
+def test_a_number_is_learnt_and_served_in_its_own_unit(folder: Path) -> None:
+    numbers = run_stage(epochs=8)
+    assert numbers["validation"]["pearson"] > 0.7
+    assert numbers["validation"]["rmse"] < 200  # of labels that lie 500 apart: their mean alone has 250
+    assert numbers["temperature"] is None
+    answer = pipeline("text-classification", model="model")("fire and smoke in my town")[0]
+    assert answer["score"] == pytest.approx(1500, abs=200)
+    served = read_served(Path("model"))
+    assert (served.kind, served.labels, served.temperature) == ("regression", [], None)
+    curve = pl.read_csv("curve/plots/metrics/validation/rmse.tsv", separator="\t")["rmse"]
+    assert curve[-1] == pytest.approx(numbers["validation"]["rmse"], rel=0.05)  # in its unit there, too
+
+
+@of_multi_label
+def test_several_labels_are_learnt_and_have_thresholds(folder: Path) -> None:
+    numbers = run_stage(epochs=8)
+    assert numbers["validation"]["micro_f1"] > 0.9
+    served = read_served(Path("model"))
+    assert served.thresholds == numbers["thresholds"]
+    assert len(numbers["thresholds"]) == 3
+    answers = pipeline("text-classification", model="model")("fire and smoke in my town", top_k=None)
+    scores = {answer["label"]: answer["score"] for answer in answers}
+    assert min(scores["alarm"], scores["loud"]) > 0.5 > scores["calm"]
+    assert sum(scores.values()) > 1.2  # each label by itself: sigmoid, no softmax
+
+
+def test_what_cuts_long_texts_at_their_start_does_so_where_it_is_served(folder: Path) -> None:
+    set_knobs()
+    params = json.loads(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(json.dumps(params | {"tokenize": {"max_tokens": 6, "keep": "tail"}}))
+    ins = {"task": Path("task.json"), "splits": Path("splits.parquet"), "encoder": Path("encoder")}
+    tokenize.main(**ins, tokens=Path("tokens.arrow"), metrics=Path("tokenize.json"))
+    run_stage(epochs=0.1)
+    assert read_served(Path("model")).keep == "tail"
+    tokenizer = AutoTokenizer.from_pretrained("model")
+    ids = tokenizer("garden coffee fire flood storm smoke", truncation=True)["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(ids[1:-1]) == ["fire", "flood", "storm", "smoke"]
+
+
+@of_kind
+def test_labels_that_exclude_nothing_are_not_smoothed(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"label_smoothing: found 0.1.* set it to 0"):
+        run_stage(label_smoothing=0.1)
+
+
+@of_regression
+def test_the_best_epoch_is_that_of_the_least_error(folder: Path) -> None:
+    task = task_of(kind="regression")
+    write_task(task.model_copy(update={"metrics": ["rmse"]}), Path("task.json"))
+    numbers = run_stage(select="best", epochs=4, learning_rate=3e-2)
+    curve = pl.read_csv("curve/plots/metrics/validation/rmse.tsv", separator="\t")["rmse"]
+    assert numbers["validation"]["rmse"] == pytest.approx(curve.min(), rel=1e-3)
+    assert numbers["selected_on_validation"]
+
+
+@pytest.mark.parametrize(
+    ("knobs", "selects"), [({}, False), ({"patience": 1}, True), ({"select": "best"}, True)]
+)
+def test_the_metrics_say_whether_validation_chose(knobs: dict[str, Any], selects: bool) -> None:
+    assert finetune.selects_on_validation(finetune.Params(**(KNOBS | knobs))) is selects
 
 
 def test_the_same_bytes_twice_and_others_with_another_seed(folder: Path) -> None:
@@ -151,7 +230,8 @@ def test_the_head_carries_the_temperature(folder: Path) -> None:
     validation = open_stream(Path("tokens.arrow")).filter(pa.compute.field("role") == "validation")
     model = load(AutoModelForSequenceClassification, Path("model"))
     (logits_NC,) = infer(model, validation, 200, lambda outputs, _: (outputs.logits,), title=None)
-    assert fit_temperature(logits_NC, np.asarray(validation["label"])) == pytest.approx(1, abs=0.02)
+    labels_N = np.asarray(validation["label"])
+    assert fit_temperature("classification", logits_NC, labels_N) == pytest.approx(1, abs=0.02)
     assert numbers["temperature"] != pytest.approx(1, abs=0.02)
 
 

@@ -16,67 +16,11 @@ from commands.lib.judgement import Judgement, as_json, as_markdown, as_text
 from commands.lib.policy import Params, policy_of
 from commands.lib.runs import Run
 from stages.lib.exceptions import RunError
-from tests.past_runs import CLASSES, Example, examples_of, write_run
+from tests.judged import POLICY, Sides, answered, params_yaml, policy
+from tests.past_runs import CLASSES, examples_of, scored_of, write_run
+from tests.predicted import task_of
 from tests.tiny import ROOT
 from tests.tiny_model import write_model
-
-POLICY: dict[str, Any] = {
-    "model": "finetuned",
-    "roles": ["test"],
-    "confidence": 0.95,
-    "resamples": 500,
-    "seed": 13,
-    "calibration_bins": 10,
-    "margins": {"accuracy": 0.03},
-    "floors": {},
-    "slice_margin": 0.1,
-    "slice_least_n": 20,
-    "slice_values": 5,
-    "ceilings": {"ece": None, "leaked_copies": 0, "churn": None, "model_megabytes": None},
-    "texts": "full",
-    "examples": 5,
-}
-
-
-def policy(**changed: Any) -> Params:
-    return Params.model_validate(POLICY | changed)
-
-
-def params_yaml(tmp_path: Path, **changed: Any) -> str:
-    path = tmp_path / "some.yaml"
-    YAML().dump({"gate": POLICY | changed}, path)
-    return path.read_text(encoding="utf-8")
-
-
-def answered(n: int, wrong: int) -> list[Example]:
-    """`n` examples of either class in turn; the first `wrong` of them are answered wrongly."""
-    labels = "ca" * (n // 2)
-    said = "".join(
-        ("a" if label == "c" else "c") if place < wrong else label for place, label in enumerate(labels)
-    )
-    return examples_of(labels, said)
-
-
-class Sides:
-    """Writes the two runs and judges."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def judged(
-        self,
-        old: list[Example],
-        new: list[Example],
-        rules: Params | None = None,
-        accept: bool = False,
-        undecided: bool = False,
-        theirs: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> Judgement:
-        text = params_yaml(self.root, **(theirs or {}))
-        before = write_run(self.root / "old", old, name="main", params=text)
-        after = write_run(self.root / "new", new, name="branch", params=text, **options)
-        return judge(before, after, rules or policy(), accept=accept, undecided=undecided)
 
 
 @pytest.fixture
@@ -345,3 +289,21 @@ def test_an_old_model_answers_the_rows_that_were_added(sides: Sides, tmp_path: P
     parts = found.growth["test"]["accuracy"]
     assert parts["change"] == pytest.approx(118 / 120 - 98 / 100)
     assert parts["change"] == pytest.approx(parts["data"] + parts["model"])
+
+
+def test_runs_of_different_kinds_cannot_be_compared(tmp_path: Path, command: Any) -> None:
+    text = params_yaml(tmp_path)
+    old = write_run(tmp_path / "old", answered(10, 1), name="main", params=text)
+    new = write_run(
+        tmp_path / "new",
+        scored_of([1, 2], [1, 2]),
+        name="branch",
+        params=text,
+        task=task_of(kind="regression"),
+    )
+    status, verdict = command(old, new)
+    assert status == 3
+    assert verdict["reasons"] == [
+        "main has a classification task ('Made up') and branch a regression task ('Made up'): "
+        "their answers cannot be compared"
+    ]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.lib.hub import _classes
+from stages.lib.hub import _as_written
 from tests.hub_server import COMMIT, DATASET, Served, serving
 
 REPOSITORY = Path(__file__).parents[1]
@@ -75,7 +75,9 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ingest(project: Path, endpoint: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def ingest(
+    project: Path, endpoint: str, source: str = "moods", **environment: str
+) -> subprocess.CompletedProcess[str]:
     paths = {"task": "task.json", "ingested": "ingested.parquet", "rejected": "rejected.parquet"}
     paths = {option: f"out/{path}" for option, path in paths.items()} | {"metrics": "out/ingest.json"}
     options = [word for option, path in paths.items() for word in (f"--{option}", path)]
@@ -87,7 +89,7 @@ def ingest(project: Path, endpoint: str, **environment: str) -> subprocess.Compl
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
     return subprocess.run(
-        [sys.executable, "-m", "stages.ingest", "--source", "data/sources/moods", *options],
+        [sys.executable, "-m", "stages.ingest", "--source", f"data/sources/{source}", *options],
         cwd=project,
         env=inherited | ours | environment,
         capture_output=True,
@@ -116,14 +118,30 @@ def refused(result: subprocess.CompletedProcess[str], project: Path) -> str:
     return result.stderr
 
 
-def test_classes_come_by_name_or_by_number_as_labels_know_them() -> None:
-    class ClassLabel:
-        names = NAMES
+class ClassLabel:
+    names = NAMES
 
+
+def test_classes_come_by_name_or_by_number_as_labels_know_them() -> None:
     feature: Any = ClassLabel()
-    assert _classes([1, -1, None, 0], feature, {"sad": "a", "glad": "b"}) == ["glad", None, None, "sad"]
-    assert _classes([1, -1, None, 0], feature, {"0": "a", "1": "b"}) == [1, None, None, 0]
-    assert _classes([1, -1], object(), {"0": "a", "1": "b"}) == [1, -1]
+    assert _as_written([1, -1, None, 0], feature, {"sad": "a", "glad": "b"}) == ["glad", -1, None, "sad"]
+    assert _as_written([1, -1, None, 0], feature, {"0": "a", "1": "b"}) == [1, -1, None, 0]
+    assert _as_written([1, -1], object(), {"0": "a", "1": "b"}) == [1, -1]
+
+
+def test_no_label_is_never_taken_for_a_class_named_minus_one() -> None:
+    assert _as_written([1, -1], ClassLabel(), {"-1": "a", "0": "b", "1": "c"}) == [1, None]
+
+
+def test_lists_hold_classes_and_numbers_their_shortest_decimal() -> None:
+    class Classes:
+        feature = ClassLabel()
+
+    class Float32:
+        dtype = "float32"
+
+    assert _as_written([[1, 0], [], None], Classes(), {"0": "a", "1": "b"}) == [[1, 0], [], None]
+    assert _as_written([3.799999952316284, -1.0, None], Float32(), {}) == [3.8, -1.0, None]
 
 
 def test_files_that_stand_in_the_folder_need_neither_hub_nor_client(project: Path) -> None:
@@ -143,7 +161,12 @@ def test_the_hub_gives_the_table_that_the_files_give(project: Path, hub: Served)
     fetched = pl.read_parquet(project / "out/ingested.parquet")
     rejected = pl.read_parquet(project / "out/rejected.parquet")
     assert rejected.rows() == [
-        (f"{DATASET}@{COMMIT}:train", None, '{"text": "no label", "label": null}', "label is empty")
+        (
+            f"{DATASET}@{COMMIT}:train",
+            None,
+            '{"text": "no label", "label": -1}',
+            "label is -1: nobody has labelled this row",
+        )
     ]
     assert list((project / "data/sources/moods").iterdir()) == [project / "data/sources/moods/source.yaml"]
     test_files_that_stand_in_the_folder_need_neither_hub_nor_client(project)

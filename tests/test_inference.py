@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,8 @@ from transformers import AutoModelForSequenceClassification
 
 from stages.lib.batching import by_length, padded
 from stages.lib.encoding import as_table, encode, load_tokenizer
-from stages.lib.inference import infer, load, pooled
+from stages.lib.exceptions import EncoderError
+from stages.lib.inference import Pooling, infer, load, padding_id_of, pooler
 from tests.tiny_model import write_model
 
 TEXTS = ["fire", "the fire in my town " * 3, "", "lovely music today", "near my street we saw smoke"]
@@ -23,7 +25,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tokens_of(folder: Path) -> pa.Table:
-    return as_table(encode(load_tokenizer(folder, 24), pl.DataFrame({"text": TEXTS})), with_type_ids=False)
+    return as_table(
+        encode(load_tokenizer(folder, 24, "head"), pl.DataFrame({"text": TEXTS})), with_type_ids=False
+    )
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 7, 30, 10_000])
@@ -43,14 +47,29 @@ def test_padding_is_on_the_right_and_masked() -> None:
     assert inputs["token_type_ids"].tolist() == [[0, 1, 1], [0, 0, 0]]
 
 
+def test_a_text_without_tokens_is_one_of_padding_that_is_read() -> None:
+    inputs = padded({"input_ids": [[], [5, 6]], "token_type_ids": [[], [0, 1]]}, padding_id=9)
+    assert inputs["input_ids"].tolist() == [[9, 9], [5, 6]]
+    assert inputs["attention_mask"].tolist() == [[1, 0], [1, 1]]
+    assert inputs["token_type_ids"].tolist() == [[0, 0], [0, 1]]
+
+
+def test_no_other_token_stands_in_for_a_padding_token(folder: Path) -> None:
+    model: Any = load(AutoModelForSequenceClassification, folder)
+    model.config.pad_token_id = None
+    with pytest.raises(EncoderError, match=r"BertForSequenceClassification: its config\.json has no pad_tok"):
+        padding_id_of(model)
+
+
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_batches_of_like_length_give_what_one_by_one_gives_in_the_same_order(
-    folder: Path, pooling: str
+    folder: Path, pooling: Pooling
 ) -> None:
     model, tokens = load(AutoModelForSequenceClassification, folder), tokens_of(folder)
+    pool = pooler(model, pooling)
 
-    def read(outputs: object, mask_BT: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return outputs.logits, pooled(outputs, mask_BT, pooling)  # type: ignore[attr-defined, arg-type]
+    def read(outputs: Any, mask_BT: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return outputs.logits, pool(outputs, mask_BT)
 
     logits_NC, vectors_NH = infer(model, tokens, 60, read, title=None)
     assert (logits_NC.shape, vectors_NH.shape) == ((5, 2), (5, 32))

@@ -10,7 +10,9 @@ import pytest
 from stages.ingest import main, make_ids
 from stages.lib.config import StrictModel
 from stages.lib.exceptions import ConfigError, SourceError, TextrailError
-from stages.lib.source import Columns, Format, Hub, Source
+from stages.lib.kinds import KINDS
+from stages.lib.source import Source, read_source
+from stages.lib.source_keys import Columns, Format, Hub, RoleFile, SubmissionForm
 from stages.lib.task import read_task
 
 SOURCE = """\
@@ -155,22 +157,127 @@ def test_labels_of_an_unlabelled_file_are_not_read_even_where_they_are_kept(proj
     assert ingested["mood"].to_list() == ["0", "1", "whatever"]
 
 
+def test_a_row_that_nobody_has_labelled_is_set_aside_and_says_so(project: Path) -> None:
+    (project / "train.csv").write_text(TRAIN + "4,who knows,,x,-1\n")
+    ingested, rejected, _ = ingest(project)
+    assert ingested["label"].to_list() == ["sad", "glad", None]
+    assert rejected.select("line", "reason").rows() == [(4, "label is -1: nobody has labelled this row")]
+
+
+def test_scores_are_numbers_and_what_is_none_is_set_aside(project: Path) -> None:
+    edit(project, "labels: {0: sad, 1: glad}", "range: [0, 5]")
+    edit(project, "classification", "regression")
+    edit(project, "accuracy", "pearson")
+    (project / "train.csv").write_text(
+        'id,text,place,label\n1,a,,3.800\n2,b,,5\n3,c,,-1\n4,d,,5.1\n5,e,,good\n6,f,,"2,5"\n7,g,,nan\n'
+    )
+    ingested, rejected, metrics = ingest(project)
+    assert ingested.schema["label"] == pl.Float64
+    assert ingested["label"].to_list() == [3.8, 5.0, None]
+    outside, no_number = "label is outside the range from 0 to 5", "label is no finite number"
+    comma = "label has a decimal comma; write a decimal point"
+    assert rejected["reason"].to_list() == [outside, outside, no_number, comma, no_number]
+    assert metrics["labels"] == {"train": {}}
+    assert read_task(Path("out/task.json")).labels == []
+
+
+def several(project: Path, more: str = "separator: ' '") -> None:
+    edit(project, "labels: {0: sad, 1: glad}", f"labels: {{0: sad, 1: glad, 2: wild}}\n{more}")
+    edit(project, "classification", "multi-label")
+    edit(project, "accuracy", "micro_f1")
+
+
+def test_a_row_may_have_several_labels_or_none(project: Path) -> None:
+    several(project, "separator: ' '\nno_label: none")
+    (project / "train.csv").write_text("id,text,place,label\n1,a,,2 0 2\n2,b,,none\n3,c,,1\n4,d,,\n5,e,,-1\n")
+    ingested, rejected, metrics = ingest(project)
+    assert ingested.schema["label"] == pl.List(pl.String)
+    assert ingested["label"].to_list() == [["sad", "wild"], [], ["glad"], None]
+    assert rejected["reason"].to_list() == ["label is empty", "label is -1: nobody has labelled this row"]
+    assert metrics["labels"] == {"train": {"sad": 1, "wild": 1, "glad": 1}}
+    assert read_task(Path("out/task.json")).separator == " "
+
+
+def test_json_lines_hold_several_labels_as_a_list(project: Path) -> None:
+    several(project, "")
+    edit(project, "train.csv", "train.jsonl")
+    rows: list[object] = [[2, "0"], [], None, [[1]], {"a": 1}]
+    lines = [json.dumps({"id": n, "text": "a", "place": "p", "label": row}) for n, row in enumerate(rows)]
+    (project / "train.jsonl").write_text("\n".join(lines) + "\n")
+    ingested, rejected, _ = ingest(project)
+    assert ingested["label"].to_list() == [["sad", "wild"], [], None]
+    nested = "label is a list or an object"
+    assert rejected["reason"].to_list() == ["label is empty", nested, nested]
+
+
+def test_a_column_of_zeros_and_ones_for_each_label(project: Path) -> None:
+    several(project, "")
+    edit(project, "labels: {0: sad, 1: glad, 2: wild}\n", "")
+    edit(project, "label: label", "label: [sad, glad]")
+    (project / "train.csv").write_text("id,text,place,sad,glad\n1,a,,1,1\n2,b,,0,0\n3,c,,1,\n4,d,,-1,-1\n")
+    ingested, rejected, _ = ingest(project)
+    assert ingested["label"].to_list() == [["sad", "glad"], [], None]
+    assert rejected["reason"].to_list() == ["glad is empty", "label is -1: nobody has labelled this row"]
+    assert read_task(Path("out/task.json")).submission.label == ["sad", "glad"]
+
+
+def test_an_unknown_one_of_several_labels_is_an_error_that_names_it(project: Path) -> None:
+    several(project)
+    edit(project, "x,1", "x,1 3", "train.csv")
+    with pytest.raises(SourceError, match=r"train.csv:3: label is '3', which source.yaml does not name"):
+        ingest(project)
+
+
+def test_one_role_may_have_other_columns(project: Path) -> None:
+    edit(project, "keep:", "by_role: {unlabelled: {columns: {id: n, text: body}, lacks: [place]}}\nkeep:")
+    (project / "new.csv").write_text("n,body\n3,who knows\n")
+    ingested, _, _ = ingest(project)
+    assert ingested.rows()[2] == ("3", "3", "who knows", None, "unlabelled", None)
+
+
+def test_there_may_be_several_sets_of_unlabelled_rows(project: Path) -> None:
+    edit(project, "unlabelled: new.csv", "unlabelled: new.csv, unlabelled_far: far.csv")
+    (project / "far.csv").write_text("id,text,place\n4,nor this,far\n")
+    ingested, _, _ = ingest(project)
+    assert ingested["role"].to_list() == ["train", "train", "unlabelled", "unlabelled_far"]
+    assert ingested["label"].null_count() == 2
+
+
 DOCS = (Path(__file__).parents[1] / "docs/your-data.md").read_text(encoding="utf-8")
 
 
 def test_every_key_of_source_yaml_stands_in_the_docs() -> None:
-    inner: dict[str, type[StrictModel]] = {"columns": Columns, "format": Format, "hub": Hub}
+    inner: dict[str, type[StrictModel]] = {
+        "columns": Columns,
+        "format": Format,
+        "by_role": RoleFile,
+        "hub": Hub,
+        "submission": SubmissionForm,
+    }
     keys = [key for key in Source.model_fields if key not in inner]
     keys += [f"{key}.{field}" for key, model in inner.items() for field in model.model_fields]
     assert [key for key in keys if f"`{key}`" not in DOCS] == []
 
 
+def test_every_source_in_the_docs_is_well_formed(tmp_path: Path) -> None:
+    sources = re.findall(r"```yaml\n(title:.*?)```", DOCS, re.S)
+    kinds = set()
+    for source in sources:
+        (tmp_path / "source.yaml").write_text(source)
+        kinds.add(read_source(tmp_path).task)
+    assert kinds == set(KINDS)
+
+
+def test_every_metric_stands_in_the_docs() -> None:
+    known = {score for facts in KINDS.values() for score in facts.scores + facts.positive_scores}
+    assert [score for score in sorted(known) if f"`{score}`" not in DOCS] == []
+
+
 def test_the_example_in_the_docs_does_what_they_say(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table, source = (
-        block.strip("\n") for block in re.findall(r"```(?:yaml)?\n((?:ticket,|title:).*?)```", DOCS, re.S)
-    )
+    blocks = re.findall(r"```(?:yaml)?\n((?:ticket,|title:).*?)```", DOCS, re.S)
+    table, source = (block.strip("\n") for block in blocks[:2])
     folder = project.with_name("mine")
     folder.mkdir()
     (folder / "tickets.csv").write_text(table + "\n")

@@ -1,12 +1,17 @@
+import json
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, bootstrap, pearsonr
+from sklearn.metrics import matthews_corrcoef
 
-from stages.lib.intervals import averaged_f1, counts_of, resample, wilson, with_intervals
+from stages.lib.intervals import bca_interval, counts_of, resample, wilson, with_intervals
+from stages.lib.kinds import KINDS, Kind
 from stages.lib.scores import scores, scores_by_class
-from tests.test_scores import a_task
+from stages.lib.weighted import Counts, averaged_f1, matthews
+from tests.predicted import task_of
+from tests.test_scores import ALL_EXAMPLES, TASKS, random_examples
 
 SETTINGS: dict[str, Any] = {"resamples": 500, "confidence": 0.95, "seed": 13}
 
@@ -39,7 +44,7 @@ MATRICES = [np.array(rows) for rows in DEGENERATE.values()] + [random_matrix(see
 
 @pytest.mark.parametrize("matrix_CC", MATRICES)
 def test_the_vectorised_f1_is_that_of_scikit_learn(matrix_CC: np.ndarray) -> None:
-    task = a_task([str(number) for number in range(len(matrix_CC))])
+    task = task_of([str(number) for number in range(len(matrix_CC))])
     plain = scores(task, *examples_of(matrix_CC))
     for name, value in averaged_f1(counts_of(matrix_CC)).items():
         assert value == pytest.approx(plain[name], abs=1e-12)
@@ -54,7 +59,7 @@ def test_the_vectorised_f1_of_many_matrices_is_that_of_each() -> None:
 
 @pytest.mark.parametrize("matrix_CC", MATRICES)
 def test_a_value_is_that_of_the_plain_metric_or_undefined(matrix_CC: np.ndarray) -> None:
-    task = a_task([str(number) for number in range(len(matrix_CC))], positive="1")
+    task = task_of([str(number) for number in range(len(matrix_CC))], positive="1")
     labels_N, predicted_N = examples_of(matrix_CC)
     figures = with_intervals(task, labels_N, predicted_N, **SETTINGS)
     plain = scores(task, labels_N, predicted_N)
@@ -66,7 +71,7 @@ def test_a_value_is_that_of_the_plain_metric_or_undefined(matrix_CC: np.ndarray)
 @pytest.mark.parametrize("matrix_CC", MATRICES)
 def test_bounds_of_a_share_enclose_it(matrix_CC: np.ndarray) -> None:
     figures = with_intervals(
-        a_task([str(number) for number in range(len(matrix_CC))]), *examples_of(matrix_CC), **SETTINGS
+        task_of([str(number) for number in range(len(matrix_CC))]), *examples_of(matrix_CC), **SETTINGS
     )
     for values in figures["by_class"].values():
         for score in ("precision", "recall", "f1"):
@@ -76,16 +81,26 @@ def test_bounds_of_a_share_enclose_it(matrix_CC: np.ndarray) -> None:
 
 
 def test_zero_divided_by_zero_is_undefined() -> None:
-    task = a_task(["a", "b", "c"], positive="b")
+    task = task_of(["a", "b", "c"], positive="b")
     figures = with_intervals(task, np.array([0, 1, 1]), np.array([0, 0, 0]), **SETTINGS)
     assert figures["precision"] is figures["precision_low"] is figures["precision_high"] is None
     assert figures["recall"] == figures["f1"] == 0
     assert figures["by_class"]["b"]["precision"] is None
-    assert set(figures["by_class"]["c"].values()) == {None, 0}  # 0 is its n
+    assert (
+        figures["undefined"] == {"precision": "b is never predicted"} == figures["by_class"]["b"]["undefined"]
+    )
+    absent = figures["by_class"]["c"]
+    assert absent.pop("undefined") == {
+        "precision": "c is never predicted",
+        "recall": "no example is c",
+        "f1": "c is never predicted and no example is c",
+    }
+    assert set(absent.values()) == {None, 0}  # 0 is its n
+    assert "undefined" not in figures["by_class"]["a"]
 
 
 def test_the_positive_class_has_the_same_figures_flat_and_by_class() -> None:
-    task = a_task(["a", "b"], positive="b")
+    task = task_of(["a", "b"], positive="b")
     figures = with_intervals(task, *examples_of(np.array([[8, 2], [1, 9]])), **SETTINGS)
     by_class = {name: value for name, value in figures["by_class"]["b"].items() if name != "n"}
     assert by_class.items() <= figures.items()
@@ -122,20 +137,20 @@ def test_resampled_matrices_are_resampled_examples() -> None:
 
 
 def test_a_majority_class_dummy_has_an_interval() -> None:
-    task = a_task(["a", "b"])
+    task = task_of(["a", "b"])
     figures = with_intervals(task, np.array([0] * 60 + [1] * 40), np.zeros(100, dtype=int), **SETTINGS)
     assert figures["macro_f1_low"] < figures["macro_f1"] < figures["macro_f1_high"]
 
 
 def test_more_confidence_is_wider() -> None:
-    task, examples = a_task(["a", "b"]), examples_of(np.array([[80, 20], [10, 90]]))
+    task, examples = task_of(["a", "b"]), examples_of(np.array([[80, 20], [10, 90]]))
     narrow, wide = (with_intervals(task, *examples, **SETTINGS | {"confidence": c}) for c in (0.5, 0.99))
     for name in ("accuracy", "macro_f1", "weighted_f1"):
         assert wide[f"{name}_low"] < narrow[f"{name}_low"] < narrow[f"{name}_high"] < wide[f"{name}_high"]
 
 
 def test_the_seed_decides_the_bootstrap() -> None:
-    task, examples = a_task(["a", "b"]), examples_of(np.array([[80, 20], [10, 90]]))
+    task, examples = task_of(["a", "b"]), examples_of(np.array([[80, 20], [10, 90]]))
     first, again, other = (with_intervals(task, *examples, **SETTINGS | {"seed": s}) for s in (1, 1, 2))
     assert first == again
     assert first["macro_f1_low"] != other["macro_f1_low"]
@@ -159,3 +174,121 @@ def test_the_interval_of_a_share_is_that_of_scipy(trials: int, confidence: float
     for hits in {0, 1, trials // 3, trials - 1, trials}:
         theirs = binomtest(hits, trials).proportion_ci(confidence, method="wilson")
         assert wilson(hits, trials, confidence) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+# --- every kind --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "labels_N", "predicted_N"), ALL_EXAMPLES)
+def test_every_kind_has_the_plain_values_between_bounds_or_null_with_a_reason(
+    kind: Kind, labels_N: np.ndarray, predicted_N: np.ndarray
+) -> None:
+    figures = with_intervals(TASKS[kind], labels_N, predicted_N, **SETTINGS | {"resamples": 50})
+    assert figures["n"] == len(labels_N)
+    assert "NaN" not in json.dumps(figures)
+    bootstrapped = {"matthews"} | {f"{average}_f1" for average in ("micro", "macro", "weighted")}
+    for name, value in scores(TASKS[kind], labels_N, predicted_N).items():
+        bounds = figures[f"{name}_low"], figures[f"{name}_high"]
+        if figures[name] is None:
+            assert bounds == (None, None)
+            assert figures["undefined"][name]
+        else:
+            assert figures[name] == value
+            assert bounds[0] <= bounds[1]
+            if name not in bootstrapped:  # whose resamples can lie to one side
+                assert bounds[0] - 1e-9 <= figures[name] <= bounds[1] + 1e-9
+    reasons = set(figures.get("undefined", {}))
+    assert reasons == {name for name in figures if f"{name}_low" in figures and figures[name] is None}
+
+
+def test_the_vectorised_matthews_correlation_of_many_resamples_is_that_of_scikit_learn() -> None:
+    matrix_CC = np.array([[8, 2, 0], [1, 3, 1], [0, 1, 1]])
+    drawn = np.random.default_rng(1).multinomial(17, matrix_CC.ravel() / 17, size=50).reshape(50, 3, 3)
+    parts = [counts_of(of_CC) for of_CC in drawn]
+    together = matthews(Counts(*(np.array(part) for part in zip(*parts, strict=True))))
+    expected = [matthews_corrcoef(*examples_of(of_CC)) for of_CC in drawn]
+    assert together == pytest.approx(expected, abs=1e-12)
+
+
+def test_two_examples_have_a_correlation_and_no_interval() -> None:
+    figures = with_intervals(TASKS["regression"], np.array([1.0, 2.0]), np.array([1.5, 3.0]), **SETTINGS)
+    assert figures["pearson"] is figures["pearson_low"] is None
+    assert figures["undefined"]["pearson"].startswith("a single example decides it")
+    assert figures["mae"] == 0.75
+
+
+def test_a_correlation_that_one_example_makes_has_no_interval() -> None:
+    labels_N, predicted_N = np.array([0.0, 0, 0, 0, 5]), np.array([1.0, 2, 1, 2, 4])
+    figures = with_intervals(TASKS["regression"], labels_N, predicted_N, **SETTINGS)
+    assert set(figures["undefined"]) == {"pearson", "spearman", "r2"}
+
+
+def test_the_interval_of_a_correlation_of_normal_numbers_is_about_fishers() -> None:
+    rng = np.random.default_rng(2)
+    labels_N = rng.normal(size=1_000)
+    predicted_N = 0.8 * labels_N + 0.6 * rng.normal(size=1_000)
+    figures = with_intervals(TASKS["regression"], labels_N, predicted_N, **SETTINGS)
+    theirs = pearsonr(labels_N, predicted_N).confidence_interval(0.95)
+    assert (figures["pearson_low"], figures["pearson_high"]) == pytest.approx(tuple(theirs), abs=0.004)
+
+
+@pytest.mark.parametrize("kind", ["regression", "multi-label"])
+def test_more_confidence_is_wider_and_the_seed_decides_the_bootstrap(kind: Kind) -> None:
+    labels_N, predicted_N = random_examples(kind, seed=11)
+    narrow, wide = (
+        with_intervals(TASKS[kind], labels_N, predicted_N, **SETTINGS | {"confidence": c})
+        for c in (0.5, 0.99)
+    )
+    for name in KINDS[kind].scores:
+        assert wide[f"{name}_low"] < narrow[f"{name}_low"] < narrow[f"{name}_high"] < wide[f"{name}_high"]
+    again, other = (
+        with_intervals(TASKS[kind], labels_N, predicted_N, **SETTINGS | {"confidence": 0.99, "seed": s})
+        for s in (13, 14)
+    )
+    assert again == wide
+    assert (other == wide) is (kind == "regression")  # which needs no resamples
+
+
+def test_intervals_of_a_regression_cover_about_95_percent() -> None:
+    """Over random test sets with many equal labels at either end, and errors that grow in the middle."""
+    task, rng = TASKS["regression"], np.random.default_rng(6)
+
+    def drawn(number: int) -> tuple[np.ndarray, np.ndarray]:
+        true_N = 5 * rng.beta(0.8, 0.7, number)
+        labels_N = np.clip(np.round((true_N + rng.normal(0, 0.5, number)) * 5) / 5, 0, 5)
+        return labels_N, true_N + rng.normal(size=number) * (0.3 + 0.1 * true_N * (5 - true_N))
+
+    truth = scores(task, *drawn(200_000))
+    found = [with_intervals(task, *drawn(70), **SETTINGS) for _ in range(300)]
+    for name, true in truth.items():
+        covered = np.mean([figures[f"{name}_low"] <= true <= figures[f"{name}_high"] for figures in found])
+        assert 0.915 <= covered <= 0.985, name
+
+
+def test_bca_is_that_of_scipy_on_an_average_f1() -> None:
+    """SciPy's takes the examples themselves; ours the combinations that occur."""
+    labels_NC, predicted_NC = random_examples("multi-label", seed=13)
+    labels_NC, predicted_NC = np.tile(labels_NC, (2, 1)), np.tile(predicted_NC, (2, 1))
+    figures = with_intervals(
+        TASKS["multi-label"], labels_NC, predicted_NC, **SETTINGS | {"resamples": 20_000}
+    )
+
+    def micro_f1(places_N: np.ndarray) -> float:
+        hits = (labels_NC & predicted_NC)[places_N].sum()
+        return float(2 * hits / (labels_NC[places_N].sum() + predicted_NC[places_N].sum()))
+
+    theirs = bootstrap(
+        (np.arange(len(labels_NC)),), micro_f1, vectorized=False, n_resamples=5_000, method="BCa", rng=1
+    ).confidence_interval
+    width = theirs.high - theirs.low
+    bounds = figures["micro_f1_low"], figures["micro_f1_high"]
+    assert bounds == pytest.approx(tuple(theirs), abs=0.05 * width)
+
+
+def test_bca_without_bias_and_skewness_is_the_percentiles() -> None:
+    draws_R = np.linspace(0, 1, 1_001)
+    without_G, alike_G = np.array([0.4, 0.6]), np.array([3, 3])
+    assert bca_interval(0.5, draws_R, without_G, alike_G, 0.9) == pytest.approx((0.05, 0.95))
+    low, high = bca_interval(0.4, draws_R, without_G, alike_G, 0.9)
+    assert low < 0.05 < high < 0.95
+    assert bca_interval(1.0, np.ones(50), np.ones(4), np.ones(4), 0.95) == (1, 1)

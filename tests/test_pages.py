@@ -1,6 +1,6 @@
 import pytest
 
-from stages.lib.pages import as_loss, as_percent, as_score, escape_markdown
+from stages.lib.pages import as_loss, as_number, as_percent, as_score, as_signed, escape_markdown
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,24 @@ def test_small_losses_keep_their_digits() -> None:
 
 def test_an_undefined_score_says_so() -> None:
     assert (as_score(None), as_score(0.5)) == ("undefined", "0.500")
+
+
+def test_scores_in_large_units_have_no_idle_digits() -> None:
+    assert (as_score(-0.1234), as_score(12.3456), as_score(123456.7)) == ("-0.123", "12.35", "123,457")
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "signed"),
+    [
+        (0.5, "0.50", "+0.50"),
+        (-0.5, "−0.50", "−0.50"),
+        (-0.004, "0.00", "0.00"),
+        (0.004, "0.00", "0.00"),
+        (1234.5, "1,234.50", "+1,234.50"),
+        (None, "–", "–"),
+    ],
+)
+def test_numbers_have_their_decimals_and_nothing_has_no_sign(
+    value: float | None, number: str, signed: str
+) -> None:
+    assert (as_number(value, 2), as_signed(value, 2)) == (number, signed)

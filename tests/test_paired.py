@@ -1,27 +1,31 @@
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_rel
 from sklearn.metrics import f1_score
 
+from stages.lib.kinds import KINDS, Kind
 from stages.lib.paired import (
+    Difference,
     Flips,
     accuracy_difference,
+    better,
     bonett_price,
     bootstrap_p,
-    combinations,
     compare,
     compare_families,
-    counts_of,
-    flips_of,
+    example_difference,
+    flips,
     holm,
     mcnemar,
-    resampled,
 )
+from stages.lib.resampling import combinations
 from stages.lib.scores import scores
-from tests.test_scores import a_task
+from tests.predicted import task_of
+from tests.test_scores import TASKS, random_examples
 
+each_kind = pytest.mark.parametrize("kind", get_args(Kind))
 SETTINGS: dict[str, Any] = {"resamples": 1_000, "confidence": 0.95, "seed": 13}
 
 
@@ -34,42 +38,98 @@ def random_answers(seed: int) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
     return classes, labels_N, old_N, new_N
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_both_models_and_their_difference_have_the_plain_scores(seed: int) -> None:
-    classes, labels_N, old_N, new_N = random_answers(seed)
-    task = a_task([str(number) for number in range(classes)], positive="1")
+def two_models(kind: Kind, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, and what the old and the new model say."""
+    labels_N, old_N = random_examples(kind, seed)
+    rng = np.random.default_rng(seed)
+    if kind == "regression":
+        return labels_N, old_N, old_N + rng.normal(size=len(labels_N))
+    return labels_N, old_N, np.where(rng.random(labels_N.shape) < 0.7, old_N, rng.permutation(old_N))
+
+
+@each_kind
+@pytest.mark.parametrize("seed", range(20))
+def test_both_models_and_their_difference_have_the_plain_scores(kind: Kind, seed: int) -> None:
+    task = TASKS[kind]
+    labels_N, old_N, new_N = two_models(kind, seed)
     old, new = scores(task, labels_N, old_N), scores(task, labels_N, new_N)
     found = compare(task, labels_N, old_N, new_N, **SETTINGS)
-    assert set(found) == set(old)
+    assert set(found) == {name for name in old if None not in (old[name], new[name])}
     for name, difference in found.items():
-        assert difference.old == pytest.approx(old[name], abs=1e-12)
-        assert difference.new == pytest.approx(new[name], abs=1e-12)
-        assert difference.difference == pytest.approx(new[name] - old[name], abs=1e-12)
+        values = np.array([old[name], new[name]], dtype=float)
+        assert difference[:3] == pytest.approx((*values, values[1] - values[0]), abs=1e-9)
         assert difference.low <= difference.high
+        assert 0 < difference.p <= 1
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_a_resample_of_counts_has_the_scores_of_the_same_resample_of_examples(seed: int) -> None:
-    classes, labels_N, old_N, new_N = random_answers(seed)
-    task = a_task([str(number) for number in range(classes)], positive="1")
-    drawn = np.random.default_rng(seed).integers(0, len(labels_N), len(labels_N))
-    found = combinations(labels_N, np.stack([old_N, new_N]))
-    rows = np.vstack([found.labels, found.predicted]).T.tolist()
-    counts = np.zeros((1, len(rows)))
-    for row in np.stack([labels_N, old_N, new_N])[:, drawn].T.tolist():
-        counts[0, rows.index(row)] += 1
-    from stages.lib.intervals import all_scores
+def test_a_score_that_one_model_lacks_is_left_out() -> None:
+    labels_N, predicted_N = np.array([0.0, 1.0, 3.0]), np.array([0.5, 0.5, 2.0])
+    found = compare(TASKS["regression"], labels_N, np.full(3, 1.0), predicted_N, **SETTINGS)
+    assert set(found) == {"r2", "rmse", "mae"}
 
-    for said_N, of_model in zip((old_N, new_N), counts_of(found, counts, classes), strict=True):
-        plain = scores(task, labels_N[drawn], said_N[drawn])
-        vectorised = {name: values.item() for name, values in all_scores(task, of_model).items()}
-        assert vectorised == pytest.approx(plain, abs=1e-12)
+
+@each_kind
+def test_a_model_that_is_far_better_is_found_so(kind: Kind) -> None:
+    """The new one is the truth: of every score, the right way round, the whole interval is above 0."""
+    task, labels_N = TASKS[kind], np.concatenate([random_examples(kind, seed)[0] for seed in range(10)])
+    old_N = np.random.default_rng(1).permutation(labels_N)
+    found = compare(task, labels_N, old_N, labels_N, **SETTINGS)
+    assert {"rmse", "mae"} & set(found) == KINDS[kind].lower_is_better
+    for name, difference in found.items():
+        turned = better(task, name, difference)
+        assert 0 < turned.low <= turned.difference <= turned.high
+        assert (turned.old, turned.new, turned.p) == (difference.old, difference.new, difference.p)
+        assert turned.p < 0.01
+
+
+def test_only_a_score_that_should_be_low_is_turned_round() -> None:
+    task, raw = TASKS["regression"], Difference(2.0, 1.5, -0.5, -0.75, -0.25, 0.03)
+    assert better(task, "mae", raw) == Difference(2.0, 1.5, 0.5, 0.25, 0.75, 0.03)
+    assert better(task, "pearson", raw) == raw
+
+
+@each_kind
+def test_the_difference_by_examples_is_that_among_all_scores(kind: Kind) -> None:
+    task = TASKS[kind]
+    labels_N, old_N, new_N = two_models(kind, seed=9)
+    found = example_difference(task, labels_N, old_N, new_N, SETTINGS["confidence"])
+    assert found == compare(task, labels_N, old_N, new_N, **SETTINGS)[KINDS[kind].example_score]
+
+
+def test_mean_absolute_errors_are_compared_by_the_paired_t_test() -> None:
+    labels_N, old_N, new_N = two_models("regression", seed=11)
+    old_N[:4], new_N[:4], labels_N[:4] = 1.0, 1.5, 0.0  # alike: drawn together
+    found = example_difference(TASKS["regression"], labels_N, old_N, new_N, 0.95)
+    theirs = ttest_rel(np.abs(new_N - labels_N), np.abs(old_N - labels_N))
+    interval = theirs.confidence_interval(0.95)
+    assert (found.low, found.high, found.p) == pytest.approx((interval.low, interval.high, theirs.pvalue))
+
+
+@pytest.mark.parametrize(("shift", "p"), [(0.0, 1), (1.0, 1)])
+def test_a_single_example_says_nothing_of_chance(shift: float, p: float) -> None:
+    one = np.array([2.0])
+    found = example_difference(TASKS["regression"], one, one, one + shift, 0.95)
+    assert (found.low, found.high, found.p) == (shift, shift, p)
+
+
+def test_of_several_labels_the_whole_set_is_right_or_wrong() -> None:
+    labels_NC = np.array([[1, 0], [1, 1], [0, 0], [0, 1]], dtype=bool)
+    old_NC = np.array([[1, 1], [1, 1], [0, 1], [1, 0]], dtype=bool)
+    new_NC = np.array([[1, 0], [1, 0], [0, 1], [1, 1]], dtype=bool)
+    task = task_of(["a", "b"], kind="multi-label")
+    assert flips(task, labels_NC, old_NC, new_NC) == Flips(changed=3, fixed=1, broken=1)
+    found = example_difference(task, labels_NC, old_NC, new_NC, 0.95)
+    assert (found.old, found.new, found.p) == (0.25, 0.25, 1)
+
+
+def test_numbers_do_not_flip() -> None:
+    assert flips(TASKS["regression"], *two_models("regression", seed=1)) is None
 
 
 def test_the_bootstrap_interval_is_that_of_resampled_examples() -> None:
     """The same interval, up to chance, by a loop over scikit-learn."""
     rng = np.random.default_rng(5)
-    task, n = a_task(["a", "b", "c"]), 150
+    task, n = task_of(["a", "b", "c"]), 150
     labels_N = rng.choice(3, n, p=[0.6, 0.3, 0.1])
     old_N, new_N = (np.where(rng.random(n) < 0.8, labels_N, rng.integers(0, 3, n)) for _ in range(2))
     draws = []
@@ -83,24 +143,9 @@ def test_the_bootstrap_interval_is_that_of_resampled_examples() -> None:
     assert np.quantile(draws, 0.975) == pytest.approx(found.high, abs=0.12 * width)
 
 
-def test_both_models_are_drawn_on_the_same_resamples() -> None:
-    rng = np.random.default_rng(2)
-    labels_N = rng.integers(0, 2, 80)
-    said_N = np.where(rng.random(80) < 0.7, labels_N, 1 - labels_N)
-    found = combinations(labels_N, np.stack([said_N, said_N]))
-    old, new = resampled(a_task(["a", "b"]), found, 200, seed=3)
-    assert (old["macro_f1"] == new["macro_f1"]).all()
-    assert old["macro_f1"].std() > 0
-
-
-def test_more_resamples_than_are_drawn_at_once_are_all_there() -> None:
-    found = combinations(np.array([0, 1, 1]), np.array([[0, 1, 0], [0, 0, 1]]))
-    assert len(resampled(a_task(["a", "b"]), found, 2_345, seed=3)[0]["accuracy"]) == 2_345
-
-
 def test_the_same_seed_gives_the_same_interval_and_another_one_another() -> None:
     _, labels_N, old_N, new_N = random_answers(3)
-    task = a_task([str(number) for number in range(6)])
+    task = task_of([str(number) for number in range(6)])
     first = compare(task, labels_N, old_N, new_N, **SETTINGS)
     assert compare(task, labels_N, old_N, new_N, **SETTINGS) == first
     assert compare(task, labels_N, old_N, new_N, **SETTINGS | {"seed": 14}) != first
@@ -109,7 +154,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_one_another() -> None
 def test_flips_are_counted_each_way() -> None:
     labels_N = np.array([0, 0, 0, 1, 1, 2])
     old_N, new_N = np.array([0, 0, 1, 1, 0, 1]), np.array([0, 1, 0, 1, 1, 0])
-    assert flips_of(combinations(labels_N, np.stack([old_N, new_N]))) == Flips(changed=4, fixed=2, broken=1)
+    assert flips(task_of(), labels_N, old_N, new_N) == Flips(changed=4, fixed=2, broken=1)
 
 
 def test_mcnemar_is_the_binomial_test_of_those_that_one_model_alone_has_right() -> None:
@@ -174,7 +219,7 @@ def families(
 
 def test_a_family_is_worth_the_mean_of_its_runs() -> None:
     labels_N, old_SN, new_SN = families(0.1, seed=1)
-    task = a_task(["a", "b"])
+    task = task_of(["a", "b"])
     found = compare_families(task, labels_N, old_SN, new_SN, **SETTINGS)["macro_f1"]
     means = [
         np.mean([scores(task, labels_N, said_N)["macro_f1"] for said_N in of]) for of in (old_SN, new_SN)
@@ -190,7 +235,7 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     def run(mistakes: int) -> np.ndarray:
         return (np.arange(300) < mistakes).astype(int)
 
-    task = a_task(["a", "b"])
+    task = task_of(["a", "b"])
     even, uneven = (
         compare_families(
             task, labels_N, np.stack([run(30), run(30)]), np.stack([run(30 - by), run(30 + by)]), **SETTINGS
@@ -208,14 +253,28 @@ def test_equal_families_are_seldom_told_apart_and_unequal_ones_often(
     for seed in range(100):
         labels_N, old_SN, new_SN = families(shift, seed)
         difference = compare_families(
-            a_task(["a", "b"]), labels_N, old_SN, new_SN, resamples=200, confidence=0.95, seed=seed
+            task_of(["a", "b"]), labels_N, old_SN, new_SN, resamples=200, confidence=0.95, seed=seed
         )["accuracy"]
         found.append(difference.p < 0.05)
     assert least <= np.mean(found) <= most
 
 
+@each_kind
+def test_families_of_every_kind_are_compared_by_the_means_of_their_runs(kind: Kind) -> None:
+    task = TASKS[kind]
+    labels_N, first_N, second_N = two_models(kind, seed=4)
+    third_N = two_models(kind, seed=4)[1][::-1]
+    old, new = np.stack([first_N, second_N]), np.stack([second_N, third_N, first_N])
+    found = compare_families(task, labels_N, old, new, **SETTINGS)
+    assert list(found) == list(scores(task, labels_N, first_N))
+    for name, difference in found.items():
+        means = [np.mean([scores(task, labels_N, said_N)[name] for said_N in of]) for of in (old, new)]
+        assert (difference.old, difference.new) == pytest.approx(tuple(means))
+        assert difference.low < difference.difference < difference.high
+
+
 def test_families_that_answer_alike_do_not_differ() -> None:
     labels_N = np.array([0, 1] * 20)
     same_SN = np.stack([labels_N, labels_N])
-    found = compare_families(a_task(["a", "b"]), labels_N, same_SN, same_SN, **SETTINGS)["accuracy"]
+    found = compare_families(task_of(["a", "b"]), labels_N, same_SN, same_SN, **SETTINGS)["accuracy"]
     assert (found.difference, found.low, found.high, found.p) == (0, 0, 0, 1)

@@ -291,7 +291,7 @@ SPOILT_CODE = [
         graph.params_are_used,
         "stages/split.py",
         "class Params(StageParams):\n    seed: int\n    fraction: float",
-        "params.yaml: split has ['seed', 'test_fraction', 'validation_fraction'], "
+        "params.yaml: split has ['seed', 'test_fraction', 'train_rows', 'validation_fraction'], "
         "Params in stages/split.py has ['fraction', 'seed']",
     ),
     (

@@ -1,18 +1,25 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from commands.lib.evidence import gather
 from commands.lib.planning import (
     Population,
     Rules,
     examples_needed,
     least_drop,
+    plan,
     population_of,
     rates,
     worsened,
 )
-from tests.test_scores import a_task
+from stages.lib.paired import Combinations
+from tests.judged import answered
+from tests.past_runs import write_run
+from tests.predicted import task_of
 
-TASK = a_task(["a", "b"])
+TASK = task_of(["a", "b"])
 RULES = Rules({"accuracy": 0.03}, 0.95, seed=1)
 
 
@@ -107,3 +114,38 @@ def test_so_many_examples_do_pass_an_equal_model_that_often() -> None:
     population = population_of(TASK, *answers(apart=0.06))
     n = examples_needed(population, 1_000, "accuracy", 0.03, RULES)
     assert rates(population, n, RULES, test_sets=400).passed == pytest.approx(0.8, abs=0.07)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commands.lib.planning.RESAMPLES", 20)
+    monkeypatch.setattr("commands.lib.planning.least_drop", lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("other", "how"),
+    [(3.0, "taken from the error rate, as both answer alike"), (2.5, "taken from the error rate")],
+)
+def test_the_page_says_where_the_disagreement_is_from(
+    quick: None, tmp_path: Path, other: float, how: str
+) -> None:
+    """The same answers with other probabilities say as little of an equal model as the same ones."""
+    examples = answered(100, 10)
+    old, new = write_run(tmp_path / "a", examples), write_run(tmp_path / "b", examples, strength=other)
+    page = plan(gather(old, new, "finetuned", "test", accept=False), RULES)
+    assert f"disagreement             10.0% ({how}" in page
+
+
+def test_what_was_seen_is_called_so(quick: None, tmp_path: Path) -> None:
+    old, new = write_run(tmp_path / "a", answered(100, 10)), write_run(tmp_path / "b", answered(100, 14))
+    page = plan(gather(old, new, "finetuned", "test", accept=False), RULES)
+    assert "disagreement             4.0% (observed)" in page
+
+
+def test_chances_need_not_add_up_to_a_whole_number_of_examples() -> None:
+    """106 times these is a hair below 106, and the rarest of them is less than one example."""
+    labels_K, said_K = np.array([0, 1, 0, 1, 0]), np.array([[0, 1, 1, 0, 1], [0, 1, 0, 1, 1]])
+    chances_K = np.array([0.55, 0.2499, 0.1, 0.1, 0.0001])
+    assert (chances_K * 106).sum() < 106
+    population = Population(TASK, Combinations(labels_K, said_K, chances_K), chances_K)
+    assert examples_needed(population, 106, "accuracy", 0.03, RULES) > 106

@@ -4,10 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from transformers import pipeline
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from commands.predict import main
 from stages.lib.exceptions import ConfigError, EncoderError, SourceError
+from stages.lib.kinds import Kind
 from tests.tiny import ROOT, environment
 from tests.tiny_model import write_model
 
@@ -154,3 +156,112 @@ def test_on_the_command_line_an_error_is_one_line(tmp_path: Path, model: Path) -
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"predict: {tmp_path / 'none.csv'}: no such file"
     assert "Traceback" not in done.stderr
+
+
+TOPICS = ["fire", "flood", "storm, wind"]
+
+
+def served(tmp_path: Path, kind: Kind, label_threshold: float = 0.5) -> Path:
+    folder = tmp_path / "of a kind"
+    write_model(folder, ["lowercase"], TOPICS, ["text"], kind=kind, label_threshold=label_threshold)
+    return folder
+
+
+def logits(folder: Path, texts: list[str]) -> torch.Tensor:
+    """By transformers alone, one text at a time."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        each = [
+            model(**tokenizer(text, return_tensors="pt", truncation=True, max_length=24)) for text in texts
+        ]
+    return torch.cat([outputs.logits for outputs in each])
+
+
+def test_a_regression_gives_a_number_and_no_probability(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, texts = served(tmp_path, "regression"), ["fire near my town", "lovely music", "cake"]
+    main(
+        write(tmp_path / "in.csv", [["1", text.upper(), ""] for text in texts]), tmp_path / "out.csv", folder
+    )
+    header, *rows = read(tmp_path / "out.csv")
+    assert header == ["id", "text", "place", "prediction"]
+    expected = logits(folder, texts)[:, 0].tolist()
+    assert [float(row[3]) for row in rows] == pytest.approx(expected, abs=1e-5)
+    assert capsys.readouterr().out == f"predict: 3 rows labelled in {tmp_path / 'out.csv'}\n"
+
+
+def test_several_labels_are_those_that_reach_their_thresholds(tmp_path: Path) -> None:
+    texts = ["fire near my town", "lovely music", "cake"]
+    probabilities_NC = logits(served(tmp_path / "once", "multi-label"), texts).sigmoid()
+    values = sorted(probabilities_NC.flatten().tolist())
+    between = (values[4] + values[5]) / 2
+    folder = served(tmp_path, "multi-label", label_threshold=between)
+    source = write(tmp_path / "in.csv", [["1", text, ""] for text in texts])
+    main(source, tmp_path / "out.csv", folder, separator="|")
+    header, *rows = read(tmp_path / "out.csv")
+    assert header[3:] == ["labels", *(f"probability_{name}" for name in TOPICS)]
+    for row, probabilities_C in zip(rows, probabilities_NC.tolist(), strict=True):
+        assert [float(cell) for cell in row[4:]] == pytest.approx(probabilities_C, abs=1e-5)
+        named = zip(TOPICS, probabilities_C, strict=True)
+        assert row[3] == "|".join(name for name, probability in named if probability >= between)
+    assert sum(len(row[3].split("|")) for row in rows if row[3]) == 4
+
+
+def test_a_text_with_no_label_has_an_empty_cell(tmp_path: Path) -> None:
+    folder = served(tmp_path, "multi-label", label_threshold=1.0)
+    main(write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", folder, separator="|")
+    assert {row[3] for row in read(tmp_path / "out.csv")[1:]} == {""}
+
+
+def test_a_separator_that_stands_in_a_label_is_refused(tmp_path: Path) -> None:
+    folder = served(tmp_path, "multi-label")
+    with pytest.raises(
+        ConfigError, match=r"--separator: ', ' stands in the label 'storm, wind'; name another"
+    ):
+        main(write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", folder)
+
+
+@pytest.mark.parametrize("kind", ["regression", "multi-label"])
+def test_a_precision_is_for_models_that_decide(tmp_path: Path, kind: Kind) -> None:
+    with pytest.raises(
+        ConfigError,
+        match=f"--precision: found 0.9; the model is of a {kind} task, and decisions are for classification",
+    ):
+        main(
+            write(tmp_path / "in.csv", ROWS),
+            tmp_path / "out.csv",
+            served(tmp_path, kind),
+            precision=0.9,
+            separator="|",
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [("regression", "prediction"), ("multi-label", "labels"), ("multi-label", "probability_fire")],
+)
+def test_a_column_of_any_kind_that_is_there_already_is_refused(
+    tmp_path: Path, kind: Kind, column: str
+) -> None:
+    source = write(tmp_path / "in.csv", [["fire", "x"]], ("text", column))
+    with pytest.raises(SourceError, match=f"has a column '{column}' already; try --prefix predicted_"):
+        main(source, tmp_path / "out.csv", served(tmp_path, kind), separator="|")
+    main(source, tmp_path / "out.csv", served(tmp_path / "b", kind), separator="|", prefix="predicted_")
+    assert read(tmp_path / "out.csv")[0][1:3] == [
+        column,
+        f"predicted_{'prediction' if kind == 'regression' else 'labels'}",
+    ]
+
+
+def test_a_pair_is_two_columns(tmp_path: Path) -> None:
+    folder = tmp_path / "of pairs"
+    write_model(folder, ["lowercase"], [], ["first", "second"], kind="regression")
+    source = write(tmp_path / "in.csv", [["FIRE in town", "Smoke"]], ("second", "first"))
+    main(source, tmp_path / "out.csv", folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        expected = float(model(**tokenizer("smoke", "fire in town", return_tensors="pt")).logits)
+    assert float(read(tmp_path / "out.csv")[1][2]) == pytest.approx(expected, abs=1e-5)

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import brier_score_loss, log_loss
 
-from stages.lib.intervals import wilson
+from stages.lib.intervals import mean_interval, wilson
 from stages.lib.probabilities import (
     LARGEST_LOG_LOSS,
     Bins,
@@ -16,11 +16,11 @@ from stages.lib.probabilities import (
     equal_count,
     equal_width,
     expected_calibration_error,
-    mean_interval,
     probability_scores,
     reliability,
     risk_coverage,
 )
+from tests.predicted import task_of
 
 SETTINGS: dict[str, Any] = {"bins": 10, "resamples": 300, "confidence": 0.95, "seed": 13}
 SCORES = ("log_loss", "brier", "ece", "adaptive_ece")
@@ -203,7 +203,7 @@ def test_the_gaps_of_small_bins_are_drawn_to_what_all_have_in_common() -> None:
 
 def test_reliability_by_hand() -> None:
     logits_NC, labels_N = two_classes([0.95, 0.93, 0.85, 0.65], [True, False, True, True])
-    table = reliability(logits_NC, labels_N, bins=10, confidence=0.95)
+    table = reliability(task_of(), logits_NC, labels_N, bins=10, confidence=0.95)
     assert table.columns == ["confidence", "accuracy", "low", "high", "n"]
     assert table["confidence"].to_list() == pytest.approx([0.65, 0.85, 0.94])
     assert table["accuracy"].to_list() == [1, 1, 0.5]
@@ -213,7 +213,7 @@ def test_reliability_by_hand() -> None:
 
 def test_reliability_holds_every_example_and_adds_up_to_the_calibration_error() -> None:
     logits_NC, labels_N = predictions(700, 7)
-    table = reliability(logits_NC, labels_N, bins=10, confidence=0.95)
+    table = reliability(task_of(), logits_NC, labels_N, bins=10, confidence=0.95)
     gaps = (table["accuracy"] - table["confidence"]).abs() * table["n"]
     assert table["n"].sum() == 700
     assert gaps.sum() / 700 == pytest.approx(probability_scores(logits_NC, labels_N, **SETTINGS)["ece"])

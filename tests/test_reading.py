@@ -9,7 +9,7 @@ import pytest
 
 from stages.lib.exceptions import SourceError
 from stages.lib.reading import Row, layout_of, read_rows
-from stages.lib.source import Format
+from stages.lib.source_keys import Format
 
 
 def read(

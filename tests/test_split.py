@@ -1,22 +1,30 @@
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import fisher_exact, ks_2samp
 
 from stages.lib.exceptions import DataError
+from stages.lib.kinds import KINDS, Kind
+from stages.lib.labels import NAMES
 from stages.lib.tables import in_use
 from stages.split import (
+    FAULT_OF_KINDS,
     Params,
     check_trainable,
     choose_roles,
     copy_keys,
     count,
+    describe,
+    keep_train_rows,
     main,
     reasons_to_leave_out,
 )
 from tests.predicted import task_of
 
-PARAMS = Params(seed=13, validation_fraction=0.2, test_fraction=0.2)
+PARAMS = Params(seed=13, validation_fraction=0.2, test_fraction=0.2, train_rows=None)
 
 
 def table_of(*rows: tuple[str, str | None, str]) -> pl.DataFrame:
@@ -119,7 +127,7 @@ def test_conservation_and_the_count_of_contradictions() -> None:
     )
     keys = copy_keys(table, task_of())
     table = table.with_columns(left_out=pl.Series(left_out(table), dtype=pl.String))
-    numbers = count(table, table["role"], keys)
+    numbers = count(table, table["role"], keys, task_of(["a", "b"]))
     assert numbers["rows"] == numbers["in_use"] + numbers["left_out"] == 5
     assert (numbers["copies"], numbers["texts_with_contradicting_labels"]) == (2, 1)
 
@@ -141,7 +149,169 @@ def test_conservation_and_the_count_of_contradictions() -> None:
 def test_what_nothing_can_be_learned_from_is_refused(rows: list[tuple[str, str, str]], message: str) -> None:
     table = table_of(*rows).with_columns(left_out=pl.lit(None, dtype=pl.String))
     with pytest.raises(DataError, match=message):
-        check_trainable(table)
+        check_trainable(table, task_of(["a", "b"]))
+
+
+def labelled(kind: Kind, labels: list[Any], roles: list[str] | None = None) -> pl.DataFrame:
+    """One row a label, all texts different, none left out."""
+    texts = [f"text {n}" for n in range(len(labels))]
+    return pl.DataFrame(
+        {
+            "text_original": texts,
+            "label": pl.Series(labels, dtype=NAMES[kind]),
+            "role": roles or ["train"] * len(labels),
+            "left_out": pl.Series([None] * len(labels), dtype=pl.String),
+        }
+    )
+
+
+def test_every_kind_of_task_says_what_cannot_be_learned() -> None:
+    assert set(FAULT_OF_KINDS) == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "message"),
+    [
+        ("regression", [2.5, 2.5], r"all 2 examples have the score 2.5; a regression needs at least two"),
+        ("multi-label", [["calm"], ["calm"]], r"every label that occurs stands at all 2 examples"),
+        ("multi-label", [[], []], r"every label that occurs stands at all 2 examples"),
+        ("multi-label", [["calm", "alarm"]] * 2, r"every label that occurs stands at all 2 examples"),
+    ],
+)
+def test_labels_that_do_not_vary_are_refused(kind: Kind, labels: list[Any], message: str) -> None:
+    table = pl.concat([labelled(kind, labels), labelled(kind, labels, ["test", "validation"])])
+    with pytest.raises(DataError, match=message):
+        check_trainable(table, task_of(kind=kind))
+
+
+@pytest.mark.parametrize(("kind", "labels"), [("regression", [2.5, 2.0]), ("multi-label", [["calm"], []])])
+def test_labels_that_vary_can_be_learned(kind: Kind, labels: list[Any]) -> None:
+    table = pl.concat([labelled(kind, labels), labelled(kind, labels, ["test", "validation"])])
+    check_trainable(table, task_of(kind=kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "contradicting"),
+    [
+        ("regression", [1.0, 1.0, 2.0, 2.5], 1),
+        ("multi-label", [["calm", "alarm"], ["alarm", "calm"], ["calm"], []], 1),
+    ],
+)
+def test_copies_contradict_where_score_or_set_is_another(
+    kind: Kind, labels: list[Any], contradicting: int
+) -> None:
+    table = labelled(kind, labels).with_columns(text_original=pl.Series(["one", "One", "two", "two"]))
+    task = task_of(kind=kind)
+    numbers = count(table, table["role"], copy_keys(table, task), task)
+    assert (numbers["copies"], numbers["texts_with_contradicting_labels"]) == (2, contradicting)
+
+
+def test_labels_are_counted_by_role_each_of_several() -> None:
+    task = task_of(kind="multi-label")
+    table = labelled("multi-label", [["calm", "alarm"], ["calm"], [], None], ["train", "train", "test", "x"])
+    numbers = count(table, table["role"], copy_keys(table, task), task)
+    assert numbers["labels"] == {"test": {}, "train": {"calm": 2, "alarm": 1}}
+    assert numbers["lacking"] == {"test": ["calm", "alarm", "other"], "train": ["other"]}
+    assert describe(numbers).endswith("; test lacks calm, alarm, other; train lacks other")
+
+
+def test_many_lacking_labels_are_told_in_short() -> None:
+    task = task_of([f"label {n}" for n in range(9)])
+    table = labelled("classification", ["label 0"])
+    told = describe(count(table, table["role"], copy_keys(table, task), task))
+    assert told.endswith("; train lacks 8 labels: label 1, label 2, label 3, label 4, label 5 ...")
+
+
+def shares_of(kind: Kind, train: list[Any], made: list[Any], before: str = "train") -> dict[str, Any]:
+    """As split made the role test of training rows, or as the source brought it."""
+    roles = ["train"] * len(train) + ["test"] * len(made)
+    table, task = labelled(kind, train + made, roles), task_of(kind=kind)
+    brought = pl.Series(["train"] * len(train) + [before] * len(made))
+    shares: dict[str, Any] = count(table, brought, copy_keys(table, task), task)["shares"]
+    return shares
+
+
+def test_the_label_whose_share_differs_most_has_its_p() -> None:
+    found = shares_of("classification", ["calm"] * 40 + ["alarm"] * 40 + ["other"] * 20, ["calm"] * 10)
+    expected = 3 * fisher_exact([[10, 0], [40, 60]]).pvalue
+    assert found["test"] == {
+        "label": "calm",
+        "share": 1.0,
+        "share_in_train": 0.4,
+        "p": pytest.approx(expected),
+    }
+
+
+def test_each_of_several_labels_is_held_against_the_rows_without_it() -> None:
+    train: list[Any] = [["calm", "alarm"]] * 30 + [["calm"]] * 30
+    found = shares_of("multi-label", train, [["calm", "other"]] * 8)["test"]
+    assert (found["label"], found["share"], found["share_in_train"]) == ("other", 1.0, 0.0)
+    assert found["p"] == pytest.approx(3 * fisher_exact([[8, 0], [0, 60]]).pvalue)
+
+
+def test_scores_are_compared_as_a_whole() -> None:
+    train, made = [0.1 * n for n in range(50)], [4.0 + 0.01 * n for n in range(20)]
+    found = shares_of("regression", train, made)["test"]
+    expected = ks_2samp(made, train)
+    assert (found["largest_gap"], found["p"]) == (expected.statistic, expected.pvalue)
+    assert found["at"] == pytest.approx(3.9)
+
+
+def test_roles_that_the_source_brings_are_not_held_against_chance() -> None:
+    assert shares_of("classification", ["calm", "alarm"], ["calm"], before="test") == {}
+
+
+def test_shares_of_random_roles_seldom_differ() -> None:
+    generator = np.random.default_rng(3)
+    p = []
+    for seed in range(60):
+        labels = generator.choice(["calm", "alarm", "other"], 400).tolist()
+        table = labelled("classification", labels)
+        params = PARAMS.model_copy(update={"seed": seed})
+        keys = copy_keys(table, task_of())
+        made = table.with_columns(role=choose_roles(table["role"], keys, params))
+        p += [share["p"] for share in count(made, table["role"], keys, task_of())["shares"].values()]
+    assert sum(value < 0.05 for value in p) <= 0.05 * len(p) + 5
+
+
+def kept(table: pl.DataFrame, rows: int | None) -> list[bool]:
+    params = PARAMS.model_copy(update={"train_rows": rows})
+    reasons = keep_train_rows(table, copy_keys(table, task_of()), params)
+    assert set(reasons.drop_nulls()) <= {"beyond split.train_rows", "no label"}
+    return reasons.is_null().to_list()
+
+
+def test_fewer_training_rows_are_a_part_of_more_and_other_roles_stay() -> None:
+    table = pl.concat([many(60), many(10, "test"), many(5, "unlabelled")])
+    table = table.with_columns(left_out=pl.lit(None, dtype=pl.String))
+    for few, more in [(1, 7), (7, 40), (40, 60), (60, 600)]:
+        fewer, others = kept(table, few), kept(table, more)
+        assert sum(fewer[:60]) == few
+        assert sum(others[:60]) == min(more, 60)
+        assert all(there for there, here in zip(others, fewer, strict=True) if here)
+        assert all(fewer[60:])
+    assert all(kept(table, None))
+
+
+def test_rows_left_out_before_count_for_nothing() -> None:
+    table = many(20).with_columns(left_out=pl.Series(["no label"] * 10 + [None] * 10, dtype=pl.String))
+    assert kept(table, 4)[:10] == [False] * 10
+    assert sum(kept(table, 4)) == 4
+
+
+def test_which_training_rows_are_kept_depends_on_text_and_seed_alone() -> None:
+    table = many(50).with_columns(left_out=pl.lit(None, dtype=pl.String))
+    chosen = set(table["text_original"].filter(pl.Series(kept(table, 10))))
+    again = table.reverse().with_columns(label=pl.lit("b"))
+    assert set(again["text_original"].filter(pl.Series(kept(again, 10)))) == chosen
+    other = PARAMS.model_copy(update={"train_rows": 10, "seed": 14})
+    others = keep_train_rows(table, copy_keys(table, task_of()), other).is_null()
+    assert set(table["text_original"].filter(others)) != chosen
+
+
+@pytest.mark.parametrize("role", ["unlabelled", "unlabelled_mismatched"])
+def test_every_unlabelled_role_is_meant_to_have_no_labels(role: str) -> None:
+    assert left_out(table_of(("one", "a", "train"), ("one", None, role))) == [None, None]
 
 
 def test_the_stage_keeps_every_row_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +319,10 @@ def test_the_stage_keeps_every_row_in_its_place(tmp_path: Path, monkeypatch: pyt
     from stages.lib.task import write_task
 
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("split: {seed: 1, validation_fraction: 0.2, test_fraction: 0.2}\n")
-    write_task(task_of(), Path("task.json"))
+    Path("params.yaml").write_text(
+        "split: {seed: 1, validation_fraction: 0.2, test_fraction: 0.2, train_rows: null}\n"
+    )
+    write_task(task_of(["a", "b"]), Path("task.json"))
     write_parquet(many(200), Path("cleaned.parquet"))
     main(
         task=Path("task.json"),

@@ -1,11 +1,23 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from commands.summary import cell, duration, last_seconds, main, score_table, scores_on, time_lines
+from commands.summary import (
+    cell,
+    difference_lines,
+    duration,
+    last_seconds,
+    main,
+    score_table,
+    scores_on,
+    time_lines,
+)
 from stages.lib.exceptions import DataError
-from stages.lib.task import SourceColumns, Task, write_task
+from stages.lib.kinds import Kind
+from stages.lib.task import write_task
+from tests.predicted import task_of
 
 SCORES = {
     "accuracy": 0.9,
@@ -24,19 +36,9 @@ def write_run(folder: Path) -> None:
     (folder / "metrics").mkdir()
     (folder / "reports").mkdir()
     (folder / ".textrail").mkdir()
-    columns = SourceColumns(id=None, text="text", text_pair=None, label="label")
-    task = Task(
-        title="Sample",
-        kind="classification",
-        labels=["no", "yes"],
-        raw_labels=["0", "1"],
-        positive="yes",
-        metrics=["f1", "accuracy"],
-        columns=columns,
-        kept=[],
-        copies="remove",
-    )
-    write_task(task, folder / "data/task.json")
+    task = task_of(["no", "yes"], positive="yes")
+    named = {"title": "Sample", "metrics": ["f1", "accuracy"]}
+    write_task(task.model_copy(update=named), folder / "data/task.json")
     (folder / "metrics/evaluate.json").write_text(json.dumps({"dummy": {"test": SCORES}}))
     found = {"f1": {"difference": 0.1, "low": 0.05, "high": 0.152, "p": 0.0004}}
     compared = {"test": {"dummy": found, "tfidf": found}}
@@ -130,6 +132,50 @@ def test_a_metric_that_one_model_lacks() -> None:
 def test_a_metric_that_is_undefined() -> None:
     assert cell({"precision": None, "precision_low": None, "precision_high": None}, "precision") == "-"
     assert cell({"precision": 1.0, "precision_low": None, "precision_high": None}, "precision") == "1.000"
+
+
+KINDS: list[tuple[Kind, list[str]]] = [
+    ("regression", ["spearman", "pearson"]),
+    ("multi-label", ["macro_f1", "subset_accuracy"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "metrics"), KINDS)
+def test_a_run_of_any_kind_in_a_few_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: Kind, metrics: list[str]
+) -> None:
+    """The metrics of the source lead; the dummy's undefined correlation is a dash."""
+    write_run(tmp_path)
+    task = task_of(kind=kind).model_copy(update={"metrics": metrics})
+    write_task(task, tmp_path / "data/task.json")
+    scores = {f"{name}{end}": 0.5 for name in sorted(task.facts.scores) for end in ("", "_low", "_high")} | {
+        "n": 9
+    }
+    undefined: dict[str, Any] = scores | {f"{metrics[0]}{end}": None for end in ("", "_low", "_high")}
+    undefined["undefined"] = {metrics[0]: "every prediction is 2"}
+    evaluation = {"dummy": {"test": undefined}, "finetuned": {"test": scores}}
+    (tmp_path / "metrics/evaluate.json").write_text(json.dumps(evaluation))
+    found = {metrics[0]: {"difference": 0.1, "low": 0.05, "high": 0.15, "p": 0.01}, "n": 9}
+    (tmp_path / "metrics/comparisons.json").write_text(json.dumps({"test": {"dummy": {}, "tfidf": found}}))
+    show(tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:2] == metrics
+    assert lines[2].split()[:3] == ["dummy", "-", "0.500"]
+    assert lines[3].startswith("finetuned  0.500 [0.500, 0.500]")
+    assert f"finetuned less tfidf: {metrics[0]} +0.100 [+0.050, +0.150], p = 0.010" in lines
+
+
+def test_of_an_error_it_is_said_that_lower_is_better() -> None:
+    task = task_of(kind="regression").model_copy(update={"metrics": ["mae"]})
+    found = {"mae": {"difference": -0.1, "low": -0.15, "high": -0.05, "p": 0.01}}
+    assert list(difference_lines({"tfidf": found}, task)) == [
+        "finetuned less tfidf: mae (lower is better) -0.100 [-0.150, -0.050], p = 0.010"
+    ]
+
+
+def test_a_difference_to_a_model_without_the_score_is_undefined() -> None:
+    lines = difference_lines({"tfidf": {"n": 9}}, task_of(kind="regression"))
+    assert list(lines) == ["finetuned less tfidf: pearson - (undefined)"]
 
 
 def test_the_last_time_of_a_stage_counts() -> None:

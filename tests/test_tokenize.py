@@ -1,5 +1,8 @@
+import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from datasets import Dataset
@@ -7,33 +10,45 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from stages.lib.arrow import open_stream
-from stages.lib.encoding import encode, load_tokenizer, max_tokens_of
+from stages.lib.encoding import encode, keep_of, load_tokenizer, max_tokens_of, uncut
 from stages.lib.exceptions import ConfigError, EncoderError
+from stages.lib.kinds import KINDS, Kind
+from stages.lib.labels import NUMBERS
 from stages.lib.tables import write_parquet
 from stages.lib.task import Task, write_task
-from stages.tokenize import check_fits, main, unknown_id
+from stages.lib.traits import Traits, write_traits
+from stages.tokenize import check_fits, describe, describe_losses, lost_of, main, unknown_id
 from tests.predicted import task_of
 from tests.tiny import write_encoder
 
+TRAITS = Traits(shape="encoder", room=64, type_ids=True)
+NAMES: dict[Kind, list[Any]] = {
+    "classification": ["calm", "alarm", None, "other", "calm"],
+    "regression": [0.5, -1.25, None, 3.0, 0.5],
+    "multi-label": [["alarm"], ["calm", "other"], None, [], ["calm"]],
+}
 TEXTS = ["the fire in my town", "", "Ünïcode 火事 ☎", "near " * 40, "smoke\x00 and\n sirens"]
 
 
 @pytest.fixture
 def encoder(tmp_path: Path) -> Path:
     write_encoder(tmp_path / "encoder")
+    write_traits(TRAITS, tmp_path / "encoder")
     return tmp_path / "encoder"
 
 
-def tokenized(folder: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch, task: Task) -> Path:
+def tokenized(
+    folder: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch, task: Task, keep: str = "head"
+) -> Path:
     monkeypatch.chdir(folder)
-    Path("params.yaml").write_text("tokenize: {max_tokens: 12}\n")
+    Path("params.yaml").write_text(f"tokenize: {{max_tokens: 12, keep: {keep}}}\n")
     write_task(task, Path("task.json"))
     count = len(TEXTS)
     columns = {
         "id": list("abcde"),
         "text": TEXTS,
         "text_pair": TEXTS[::-1],
-        "label": ["calm", "alarm", None, "other", "calm"],
+        "label": NAMES[task.kind],
         "role": ["train"] * 2 + ["unlabelled"] + ["test"] * 2,
         "left_out": [None] * (count - 1) + ["copy of a test example"],
     }
@@ -47,14 +62,16 @@ def tokenized(folder: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch, task
 def test_ids_are_those_of_transformers(encoder: Path, max_tokens: int) -> None:
     slow = AutoTokenizer.from_pretrained(encoder)
     expected = slow(TEXTS, truncation=True, max_length=max_tokens)["input_ids"]
-    found = encode(load_tokenizer(encoder, max_tokens), pl.DataFrame({"text": TEXTS}))
+    found = encode(load_tokenizer(encoder, max_tokens, "head"), pl.DataFrame({"text": TEXTS}))
     assert [encoding.ids for encoding in found] == expected
 
 
 def test_pairs_are_those_of_transformers(encoder: Path) -> None:
     slow = AutoTokenizer.from_pretrained(encoder)
     expected = slow(TEXTS, TEXTS[::-1], truncation="longest_first", max_length=12)
-    found = encode(load_tokenizer(encoder, 12), pl.DataFrame({"text": TEXTS, "text_pair": TEXTS[::-1]}))
+    found = encode(
+        load_tokenizer(encoder, 12, "head"), pl.DataFrame({"text": TEXTS, "text_pair": TEXTS[::-1]})
+    )
     assert [encoding.ids for encoding in found] == expected["input_ids"]
     assert [encoding.type_ids for encoding in found] == expected["token_type_ids"]
 
@@ -85,14 +102,80 @@ def test_the_same_bytes_twice(tmp_path: Path, encoder: Path, monkeypatch: pytest
     assert tokenized(tmp_path, encoder, monkeypatch, task_of()).read_bytes() == first
 
 
+def test_pairs_have_none_where_the_encoder_does_not_read_them(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_traits(TRAITS.model_copy(update={"type_ids": False}), encoder)
+    tokens = open_stream(tokenized(tmp_path, encoder, monkeypatch, task_of(pair="second")))
+    assert "token_type_ids" not in tokens.column_names
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_are_numbers_of_each_kind(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    tokens = open_stream(tokenized(tmp_path, encoder, monkeypatch, task_of(kind=kind)))
+    expected = {
+        "classification": [0, 1, None, 2],
+        "regression": [0.5, -1.25, None, 3.0],
+        "multi-label": [[1], [0, 2], None, []],
+    }
+    labels = pl.Series(pl.from_arrow(tokens["label"]))
+    assert labels.to_list() == expected[kind]
+    assert labels.dtype == NUMBERS[kind]
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("head", 0), ("tail", -10)])
+def test_the_end_of_a_long_text_that_is_kept(
+    tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch, keep: str, kept: int
+) -> None:
+    monkeypatch.setitem(globals(), "TEXTS", [" ".join("abcdefghijklm"), *TEXTS[1:]])
+    tokens = open_stream(tokenized(tmp_path, encoder, monkeypatch, task_of(), keep))
+    ids = tokens["input_ids"][0].as_py()
+    tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+    letters = "abcdefghijklm"[kept:][:10]
+    assert [tokenizer.id_to_token(number) for number in ids] == ["[CLS]", *letters, "[SEP]"]
+    assert tokens["lost"].to_pylist() == [3, 0, 0, 30]
+    assert keep_of(tokens) == keep
+
+
+def test_what_a_pair_lost_is_all_that_a_longer_limit_would_keep(encoder: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(3)
+    texts = pl.DataFrame(
+        {name: ["fire " * count for count in draw.integers(0, 20, 60)] for name in ("text", "text_pair")}
+    )
+    whole = encode(load_tokenizer(encoder, 1000, "head"), texts)
+    encodings = encode(load_tokenizer(encoder, 17, "tail"), texts)
+    lost = lost_of(encodings, texts, uncut(encoder))
+    lengths = [len(encoding.ids) for encoding in whole]
+    assert lost.tolist() == [max(0, length - 17) for length in lengths]
+    assert 0 < np.count_nonzero(lost) < len(lost)
+
+
 def test_what_was_cut_and_what_is_unknown_is_counted(
     tmp_path: Path, encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokenized(tmp_path, encoder, monkeypatch, task_of())
-    numbers = pl.read_json(tmp_path / "tokenize.json").row(0, named=True)
+    tokens = open_stream(tokenized(tmp_path, encoder, monkeypatch, task_of()))
+    numbers = json.loads((tmp_path / "tokenize.json").read_text())
     assert numbers["truncated"] == 1
     assert numbers["truncated_share"] == 0.25
     assert 0 < numbers["unknown_share"] < 0.5
+    of_texts = sum(tokens["length"].to_pylist()) - 2 * 4 + 30
+    share = pytest.approx(30 / of_texts, abs=1e-6)
+    assert numbers["lost"] == {"tokens": 30, "share": share, "median": 30, "max": 30, "more_than_half": 1}
+
+
+def test_losses_are_told_of_those_that_lost() -> None:
+    told = describe_losses(np.array([0, 1, 6, 5, 0]), np.array([0, 5, 5, 5, 3]))
+    assert (told["truncated"], told["truncated_share"]) == (3, 0.6)
+    assert told["lost"] == {"tokens": 12, "share": 0.4, "median": 5, "max": 6, "more_than_half": 1}
+    told = describe_losses(np.array([0, 0]), np.array([0, 0]))
+    assert told["lost"] == {"tokens": 0, "share": 0, "median": 0, "max": 0, "more_than_half": 0}
+
+
+def test_texts_without_any_token() -> None:
+    none = pl.DataFrame({"length": [0, 0], "unknown": [0, 0], "lost": [0, 0]})
+    assert describe(none, special=0)["unknown_share"] == 0
 
 
 def test_byte_level_vocabularies_have_no_unknown_token() -> None:
@@ -101,11 +184,13 @@ def test_byte_level_vocabularies_have_no_unknown_token() -> None:
     assert unknown_id(Tokenizer(BPE())) == -1
 
 
-def test_more_tokens_than_the_encoder_has_room_for(encoder: Path) -> None:
+def test_more_tokens_than_the_encoder_has_room_for() -> None:
+    check_fits(64, TRAITS)
     with pytest.raises(ConfigError, match=r"tokenize.max_tokens: found 65; the encoder has room for 64"):
-        check_fits(65, encoder)
+        check_fits(65, TRAITS)
+    check_fits(65, TRAITS.model_copy(update={"room": None}))
 
 
 def test_no_room_for_a_text(encoder: Path) -> None:
     with pytest.raises(EncoderError, match="found 3; a pair takes 3 special tokens"):
-        load_tokenizer(encoder, 3)
+        load_tokenizer(encoder, 3, "head")

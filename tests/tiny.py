@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +43,55 @@ task: classification
 metrics: [f1, accuracy]
 copies: remove
 """
+PAIR = """\
+title: Tiny pairs
+files: {train: train.csv, unlabelled: new.csv}
+columns: {id: id, text: text, text_pair: hypothesis, label: target}
+keep: [place]
+labels: {0: calm, 1: alarm}
+task: classification
+metrics: [matthews, accuracy]
+copies: report
+"""
+REGRESSION = """\
+title: Tiny scores
+files: {train: train.csv, unlabelled: new.csv}
+columns: {id: id, text: text, text_pair: hypothesis, label: target}
+keep: [place]
+range: [0, 5]
+task: regression
+metrics: [pearson, spearman]
+copies: remove
+"""
+MULTI_LABEL = """\
+title: Tiny labels
+files: {train: train.csv, unlabelled: new.csv}
+columns: {id: id, text: text, label: target}
+keep: [place]
+labels: [calm, alarm, short]
+separator: "|"
+no_label: none
+task: multi-label
+metrics: [micro_f1, macro_f1]
+copies: remove
+"""
 ALARM = ["fire", "flood", "storm", "burning", "evacuated", "rescue", "smoke", "sirens"]
 CALM = ["garden", "coffee", "lovely", "music", "birthday", "movie", "cake", "holiday"]
 EITHER = ["the", "in", "my", "town", "today", "near", "we", "saw", "street", "people", "they", "about"]
 PLACES = ["Oslo", "Lima", "Cairo"]
 
 
-def make_tiny_project(folder: Path) -> None:
-    """A scratch copy of this checkout, committed or not, with the tiny source and encoder, under git."""
+def make_tiny_project(folder: Path, kind: str = "classification") -> None:
+    """A scratch copy of this checkout, committed or not, with a tiny source and encoder, under git."""
     for name in checkout_files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
     (folder / "dvc.lock").unlink(missing_ok=True)
-    write_source(folder / "data/sources/tiny")
+    SOURCES[kind](folder / "data/sources/tiny")
     write_encoder(folder / "tiny-encoder")
     set_knobs(folder, KNOBS)
+    if kind == "regression":
+        set_knobs(folder, {"finetune": {"epochs": 20}})  # scores take longer to learn than classes
     git(folder, "init", "--quiet", "--initial-branch", "main")
     commit(folder)
 
@@ -85,11 +120,64 @@ def write_source(folder: Path) -> None:
     write_csv(folder / "new.csv", ["id", "text", "place"], new)
 
 
+def write_pairs(folder: Path) -> None:
+    """Whether the second text is alarming; the first one tells nothing."""
+    chance = random.Random(7)
+    texts = [(sentence(chance.randint(0, 1), chance), sentence(n % 2, chance)) for n in range(160)]
+    write_texts(folder, PAIR, [(*pair, str(n % 2)) for n, pair in enumerate(texts)])
+
+
+def write_scores(folder: Path) -> None:
+    """How alarming two texts are together, from 0 to 5; one score is out of range, one no number."""
+    chance = random.Random(7)
+    kinds = [(chance.randint(0, 1), chance.randint(0, 1)) for _ in range(160)]
+    rows = [
+        (sentence(first, chance), sentence(second, chance), f"{2.5 * (first + second):g}")
+        for first, second in kinds
+    ]
+    rows[20], rows[21] = (*rows[20][:2], "-1"), (*rows[21][:2], "3,5")
+    write_texts(folder, REGRESSION, rows)
+
+
+def write_label_sets(folder: Path) -> None:
+    """Calm and alarming words, both or none of them; and whether there are few words."""
+    chance = random.Random(7)
+    rows = []
+    for n in range(160):
+        words = chance.choices(EITHER, k=chance.choice([2, 7]))
+        labels = ["short"] if len(words) == 2 else []
+        for name, telling in {"calm": CALM, "alarm": ALARM}.items():
+            if chance.random() < 0.5:
+                words += chance.choices(telling, k=2)
+                labels.append(name)
+        chance.shuffle(words)
+        rows.append((f"{' '.join(words)} #{n}", "|".join(labels) or "none"))
+    write_texts(folder, MULTI_LABEL, rows)
+
+
+def write_texts(folder: Path, source: str, rows: Sequence[tuple[str, ...]]) -> None:
+    """The last 20 rows are unlabelled; of the others the last value is the label."""
+    folder.mkdir(parents=True)
+    (folder / "source.yaml").write_text(source, encoding="utf-8")
+    texts = ["text", "hypothesis"][: len(rows[0]) - 1]
+    told = [(n, PLACES[n % 3], *row) for n, row in enumerate(rows)]
+    write_csv(folder / "train.csv", ["id", "place", *texts, "target"], told[:-20])
+    write_csv(folder / "new.csv", ["id", "place", *texts], [row[:-1] for row in told[-20:]])
+
+
 def sentence(label: int, chance: random.Random) -> str:
     telling = CALM if label == 0 else ALARM
     words = [chance.choice(telling), *chance.choices(EITHER, k=chance.randint(1, 6)), chance.choice(telling)]
     chance.shuffle(words)
     return f"{' '.join(words).capitalize()} #{chance.randint(100, 999)}"
+
+
+SOURCES = {
+    "classification": write_source,
+    "pair": write_pairs,
+    "regression": write_scores,
+    "multi-label": write_label_sets,
+}
 
 
 def write_csv(path: Path, header: list[str], rows: list[Any]) -> None:

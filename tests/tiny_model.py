@@ -5,27 +5,43 @@ from pathlib import Path
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
 from stages.lib.cleaning import Cleaning
+from stages.lib.kinds import KINDS, Kind
 from stages.lib.operating import OperatingPoint
 from stages.lib.served import Served, write_served
 from tests.tiny import write_encoder
 
 
 def write_model(
-    folder: Path, steps: list[str], labels: list[str], columns: list[str], threshold: float = 0.9
+    folder: Path,
+    steps: list[str],
+    labels: list[str],
+    columns: list[str],
+    threshold: float = 0.9,
+    *,
+    kind: Kind = "classification",
+    label_threshold: float = 0.5,
 ) -> None:
+    """Of a regression the labels are left out; `label_threshold` is that of each of several labels."""
+    facts = KINDS[kind]
+    labels = labels if facts.has_classes else []
     write_encoder(folder)
     set_seed(1)
-    config = AutoConfig.from_pretrained(folder, id2label=dict(enumerate(labels)))
+    names = dict(enumerate(labels or ["score"]))
+    config = AutoConfig.from_pretrained(folder, id2label=names, problem_type=facts.problem_type)
     AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
     cleaning = Cleaning.model_validate({"steps": steps, "language": "english"})
     thresholds = {0.90: 0.5, 0.95: threshold, 0.98: None}
+    points = [OperatingPoint(precision=aim, threshold=at) for aim, at in thresholds.items()]
     served = Served(
+        kind=kind,
         cleaning=cleaning,
         text_columns=columns,
         labels=labels,
         max_tokens=24,
-        temperature=1.0,
-        operating=[OperatingPoint(precision=aim, threshold=at) for aim, at in thresholds.items()],
+        keep="head",
+        temperature=1.0 if facts.has_classes else None,
+        operating=points if facts.has_probabilities else [],
+        thresholds=[label_threshold] * len(labels) if facts.has_thresholds else None,
     )
     write_served(served, folder)

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from commands.lib.evidence import numbers_of
-from commands.lib.pairing import TEXTS, answers_of
+from commands.lib.pairing import TEXTS, answers_of, common_task
 from commands.lib.runs import SPLITS, Run, changed, flat
 from stages.lib.exceptions import RunError
-from stages.lib.paired import Difference, Flips, combinations, compare, compare_families, flips_of, holm
+from stages.lib.labels import array_of, numbers_of
+from stages.lib.paired import Difference, Flips, compare, compare_families, flips, holm
 from stages.lib.scores import scores
 from stages.lib.task import Task
 
@@ -30,8 +30,8 @@ class Shared(NamedTuple):
 
     task: Task  # with the classes of all runs
     examples: pl.DataFrame  # id, label, texts, and of each run predicted_0, true_0, predicted_1 ...
-    labels: np.ndarray  # [N]
-    answers: np.ndarray  # [M, N]
+    labels: np.ndarray  # [N], or of several labels an example [N, C]: stages/lib/labels.py
+    answers: np.ndarray  # [M, N] or [M, N, C]
     left_out: int  # examples of any run that are not shared
 
 
@@ -40,7 +40,7 @@ class Group(NamedTuple):
 
     names: list[str]
     places: list[int]
-    scores: dict[str, list[float]]  # of each run
+    scores: dict[str, list[float | None]]  # of each run; None where undefined
 
     @property
     def name(self) -> str:
@@ -51,14 +51,15 @@ class Comparison(NamedTuple):
     """A group less the first one."""
 
     new: Group
-    differences: dict[str, Difference]
+    differences: dict[str, Difference]  # of the scores that are defined for all runs of both
     p_holm: dict[str, float]  # after as many comparisons of that score as there are groups
-    flips: Flips | None  # None for families
+    flips: Flips | None  # None for families, and where predictions are numbers
     params: dict[str, tuple[Any, Any]]  # name -> the first group's value, this one's
 
 
 def shared_by(runs: Sequence[Run], model: str, role: str) -> Shared:
-    """Raises RunError where nothing is."""
+    """Raises RunError where nothing is, or the runs are of different kinds."""
+    task = common_task(runs)
     tables = [answers_of(run, model, role) for run in runs]
     told = ["id", "label", *[name for name in TEXTS if all(name in table.columns for table in tables)]]
     examples = tables[0].select(told)
@@ -69,17 +70,18 @@ def shared_by(runs: Sequence[Run], model: str, role: str) -> Shared:
         examples = examples.join(answers, on=told, how="inner", nulls_equal=True, maintain_order="left")
     if examples.is_empty():
         raise RunError(f"role {role}: no example stands in all of {', '.join(run.title for run in runs)}")
-    tasks = [run.task() for run in runs]
-    labels = list(dict.fromkeys(name for task in tasks for name in task.labels))
-    task = tasks[0].model_copy(update={"labels": labels})
     all_ids = pl.concat([table.select("id") for table in tables])["id"].n_unique()
     return Shared(
         task,
         examples,
-        numbers_of(examples["label"], task),
-        np.stack([numbers_of(examples[f"predicted_{place}"], task) for place in range(len(runs))]),
+        _array(examples["label"], task),
+        np.stack([_array(examples[f"predicted_{place}"], task) for place in range(len(runs))]),
         all_ids - len(examples),
     )
+
+
+def _array(names: pl.Series, task: Task) -> np.ndarray:
+    return array_of(numbers_of(names, task), task)
 
 
 def groups_of(runs: Sequence[Run], shared: Shared, families: bool) -> list[Group]:
@@ -118,18 +120,27 @@ def compare_all(
     """Every group but the first with the first."""
     first = groups[0]
     found = [(group, _differences(shared, first, group, settings)) for group in groups[1:]]
-    names = found[0][1] if found else {}
-    corrected = {name: holm([differences[name].p for _, differences in found]) for name in names}
+    corrected = _corrected([differences for _, differences in found])
     return [
         Comparison(
             group,
             differences,
-            {name: p_of_groups[place] for name, p_of_groups in corrected.items()},
+            corrected[place],
             _flips(shared, first, group),
             changed(runs[first.places[0]].params(), runs[group.places[0]].params()),
         )
         for place, (group, differences) in enumerate(found)
     ]
+
+
+def _corrected(comparisons: list[dict[str, Difference]]) -> list[dict[str, float]]:
+    """Of each comparison its p by score, after as many as that score is defined in."""
+    corrected: list[dict[str, float]] = [{} for _ in comparisons]
+    for name in dict.fromkeys(name for differences in comparisons for name in differences):
+        places = [place for place, differences in enumerate(comparisons) if name in differences]
+        for place, p in zip(places, holm([comparisons[place][name].p for place in places]), strict=True):
+            corrected[place][name] = p
+    return corrected
 
 
 def _differences(shared: Shared, old: Group, new: Group, settings: Settings) -> dict[str, Difference]:
@@ -144,7 +155,7 @@ def _differences(shared: Shared, old: Group, new: Group, settings: Settings) -> 
 def _flips(shared: Shared, old: Group, new: Group) -> Flips | None:
     if len(old.places) > 1 or len(new.places) > 1:
         return None
-    return flips_of(combinations(shared.labels, shared.answers[[*old.places, *new.places]]))
+    return flips(shared.task, shared.labels, *shared.answers[[*old.places, *new.places]])
 
 
 def rows_of(shared: Shared, old: Group, new: Group) -> pl.DataFrame:

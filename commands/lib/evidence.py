@@ -4,19 +4,22 @@ An example that both runs know as it is has the old run's stored answer. One tha
 edited, is put to the old run's stored model, so that both models always stand before the same examples.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from commands.lib.pairing import Pairing, answered_anew, answers_of, pair
+from commands.lib.pairing import Pairing, answered_anew, answers_of, common_task, has_any, pair
 from commands.lib.runs import SPLITS, Run
 from stages.lib.exceptions import RunError
+from stages.lib.labels import array_of, numbers_of
 from stages.lib.predictions import FINETUNED
-from stages.lib.scores import scores
+from stages.lib.scores import scores, undefined
 from stages.lib.tables import in_use
 from stages.lib.task import Task
 
+SAID = ("logits", "predicted")  # the same logits with other thresholds say other labels
 SHOWN = 3  # ids in an error
 
 
@@ -24,15 +27,19 @@ class Evidence(NamedTuple):
     role: str
     task: Task  # the candidate's, with the classes of both
     rows: pl.DataFrame  # compared: label, predicted, old_predicted (names), true, old_true, texts, is_added
-    new_class: pl.DataFrame  # examples of classes that the old model does not know
+    new_class: pl.DataFrame  # examples with a label that the old model does not know
     before: pl.DataFrame  # the old run's own examples, with its answers
     changes: Pairing
     trained_on: int  # examples of `rows` that the old model was trained on
-    identical: bool  # same examples, same logits
+    identical: bool  # same examples, same logits, same answers
 
-    def numbers(self, column: str, rows: pl.DataFrame | None = None) -> np.ndarray:
-        """Class numbers, [N]."""
-        return numbers_of((self.rows if rows is None else rows)[column], self.task)
+    def array(self, column: str, rows: pl.DataFrame | None = None) -> np.ndarray:
+        """As in stages/lib/labels.py, of the compared examples or of others."""
+        return array_of(numbers_of((self.rows if rows is None else rows)[column], self.task), self.task)
+
+    def arrays(self) -> list[np.ndarray]:
+        """Labels, what the old model says, what the new one says."""
+        return [self.array(name) for name in ("label", "old_predicted", "predicted")]
 
     @property
     def grown(self) -> bool:
@@ -41,14 +48,13 @@ class Evidence(NamedTuple):
 
 def gather(old: Run, new: Run, model: str, role: str, *, accept: bool) -> Evidence:
     """Raises RunError where nothing can be compared, or old examples changed and that is not accepted."""
+    task = common_task([new, old])
     before, after = answers_of(old, model, role), answers_of(new, model, role)
     changes = pair(before, after)
     if not accept:
         _refuse_changed(changes, role)
     old_task, new_task = old.task(), new.task()
-    unknown = [name for name in new_task.labels if name not in old_task.labels]
-    labels = [*new_task.labels, *(name for name in old_task.labels if name not in new_task.labels)]
-    known = ~pl.col("label").is_in(unknown)
+    known = ~has_any(pl.col("label"), [name for name in task.labels if name not in old_task.labels], task)
     new_class = after.filter(~known)
     kept = [part.filter(known) for part in (changes.same, changes.relabelled)]
     strange = pl.concat([changes.edited.select(after.columns), changes.added]).filter(known)
@@ -66,7 +72,7 @@ def gather(old: Run, new: Run, model: str, role: str, *, accept: bool) -> Eviden
     rows = rows.with_columns(is_added=pl.col("id").is_in(changes.added["id"].to_list()))
     return Evidence(
         role=role,
-        task=new_task.model_copy(update={"labels": labels}),
+        task=task,
         rows=rows,
         new_class=new_class,
         before=before,
@@ -74,7 +80,7 @@ def gather(old: Run, new: Run, model: str, role: str, *, accept: bool) -> Eviden
         trained_on=_trained_on(old, strange),
         identical=old_task.labels == new_task.labels
         and len(changes.same) == len(before) == len(after)
-        and bool((changes.same["logits"] == changes.same["old_logits"]).all()),
+        and all((changes.same[name] == changes.same[f"old_{name}"]).all() for name in SAID),
     )
 
 
@@ -99,27 +105,29 @@ def _trained_on(old: Run, strange: pl.DataFrame) -> int:
     return int(strange["id"].is_in(trained.to_list()).sum())
 
 
-def numbers_of(names: pl.Series, task: Task) -> np.ndarray:
-    places = {name: place for place, name in enumerate(task.labels)}
-    return np.array([places[name] for name in names], dtype=int)
+def require_defined(evidence: Evidence, names: Iterable[str]) -> None:
+    """Raises RunError where one of these scores is undefined for either model."""
+    labels, *answers = evidence.arrays()
+    for model, said in zip(("old", "new"), answers, strict=True):
+        reasons = undefined(evidence.task, labels, said)
+        for name in names:
+            if name in reasons:
+                raise RunError(f"{evidence.role}: {name} of the {model} model is undefined: {reasons[name]}")
 
 
 def growth(evidence: Evidence) -> dict[str, dict[str, float]]:
     """Score -> its change from the old run to the new, and how much of that is data and how much is model.
 
     data: the old model on today's examples less the old model on its own; model: the new model less the old
-    one, both on today's.
+    one, both on today's. A score that is undefined in one of the three is left out.
     """
-    task = evidence.task
-    before = scores(task, *(evidence.numbers(name, evidence.before) for name in ("label", "predicted")))
-    labels_N = evidence.numbers("label")
-    between = scores(task, labels_N, evidence.numbers("old_predicted"))
-    after = scores(task, labels_N, evidence.numbers("predicted"))
-    return {
-        name: {
-            "change": after[name] - before[name],
-            "data": between[name] - before[name],
-            "model": after[name] - between[name],
-        }
-        for name in after
-    }
+    labels, *answers = evidence.arrays()
+    own = [evidence.array(name, evidence.before) for name in ("label", "predicted")]
+    pairs = [own, *([labels, said] for said in answers)]
+    before, between, after = (scores(evidence.task, *pair) for pair in pairs)
+    parts = {}
+    for name, last in after.items():
+        first, middle = before[name], between[name]
+        if first is not None and middle is not None and last is not None:
+            parts[name] = {"change": last - first, "data": middle - first, "model": last - middle}
+    return parts

@@ -1,43 +1,45 @@
 """The rules of the policy, each applied to what was gathered."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from commands.lib.evidence import Evidence
-from commands.lib.policy import Params
+from commands.lib.evidence import Evidence, require_defined
+from commands.lib.policy import Limits, Params
 from commands.lib.verdicts import Finding, non_inferior, slice_verdicts, within
-from stages.lib.exceptions import RunError
-from stages.lib.paired import accuracy_difference, combinations, compare, flips_of
+from stages.lib.kinds import Kind
+from stages.lib.paired import better, compare, example_difference, flips
 from stages.lib.probabilities import expected_calibration_error
 from stages.lib.slices import slices_of
 
 
-def role_findings(evidence: Evidence, policy: Params) -> Iterator[Finding]:
-    """The scores against their margins and floors, and the ceilings on a role's predictions."""
-    role, n = evidence.role, len(evidence.rows)
-    numbers = [evidence.numbers(name) for name in ("label", "old_predicted", "predicted")]
-    found = compare(
-        evidence.task,
-        *numbers,
-        resamples=policy.resamples,
-        confidence=policy.confidence,
-        seed=policy.seed,
-    )
-    for name in (*policy.margins, *policy.floors):
-        if name not in found:
-            raise RunError(f"gate: no score '{name}' for this task; it has {', '.join(found)}")
-    for name, margin in policy.margins.items():
-        verdict = "pass" if evidence.identical else non_inferior(found[name], margin)
-        values = found[name].old, found[name].new, found[name]
+def role_findings(evidence: Evidence, limits: Limits, policy: Params) -> Iterator[Finding]:
+    """The scores against their margins, floors and ceilings, and the ceilings on a role's predictions.
+
+    Raises RunError where a score with a limit is undefined for either model.
+    """
+    role, n, task = evidence.role, len(evidence.rows), evidence.task
+    options: Any = {"resamples": policy.resamples, "confidence": policy.confidence, "seed": policy.seed}
+    bounded = {name: limit for name, limit in limits.ceilings.items() if task.lower_is_better(name)}
+    require_defined(evidence, (*limits.margins, *limits.floors, *bounded))
+    found = compare(task, *evidence.arrays(), **options)
+    for name, margin in limits.margins.items():
+        difference = found[name]
+        verdict = "pass" if evidence.identical else non_inferior(better(task, name, difference), margin)
+        values = difference.old, difference.new, difference
         yield Finding(name, role, n, *values, f"no worse by {margin:g}", verdict)
-    for name, floor in policy.floors.items():
+    for name, floor in limits.floors.items():
         yield limit(name, role, n, found[name].old, found[name].new, floor=floor)
-    errors = (top_label_error(evidence.rows, model, policy.calibration_bins) for model in ("old_", ""))
-    yield limit("ece", role, n, *errors, ceiling=policy.ceilings.ece)
-    churn = flips_of(combinations(numbers[0], np.stack(numbers[1:]))).changed / n
-    yield limit("churn", role, n, None, churn, ceiling=policy.ceilings.churn)
+    for name, ceiling in bounded.items():
+        yield limit(name, role, n, found[name].old, found[name].new, ceiling=ceiling)
+    if task.facts.has_probabilities:
+        errors = (top_label_error(evidence.rows, model, policy.calibration_bins) for model in ("old_", ""))
+        yield limit("ece", role, n, *errors, ceiling=limits.ceilings.get("ece"))
+    counts = flips(task, *evidence.arrays())
+    if counts is not None:
+        yield limit("churn", role, n, None, counts.changed / n, ceiling=limits.ceilings.get("churn"))
 
 
 def limit(
@@ -65,20 +67,22 @@ def top_label_error(rows: pl.DataFrame, model: str, bins: int) -> float:
 
 
 def slice_findings(evidence: Evidence, policy: Params) -> list[Finding]:
-    """Accuracy by slice. One that is undecided is told and holds nothing up: small slices often are."""
+    """The kind's score of examples by slice. One that is undecided is told and holds nothing up: small slices
+    often are.
+    """
     if evidence.identical:
         return []
-    slices = slices_of(
-        evidence.rows, evidence.task, most_values=policy.slice_values, least_n=policy.slice_least_n
-    )
-    labels_N, old_N, new_N = (evidence.numbers(name) for name in ("label", "old_predicted", "predicted"))
-    differences = []
-    for part in slices:
-        answers = np.stack([old_N, new_N])[:, part.members]
-        found = combinations(labels_N[part.members], answers)
-        differences.append(accuracy_difference(found, policy.confidence))
-    verdicts = slice_verdicts(differences, policy.slice_margin, policy.confidence)
-    rule = f"no worse by {policy.slice_margin:g}"
+    task, (labels, old, new) = evidence.task, evidence.arrays()
+    slices = slices_of(evidence.rows, task, most_values=policy.slice_values, least_n=policy.slice_least_n)
+    differences = [
+        example_difference(
+            task, labels[part.members], old[part.members], new[part.members], policy.confidence
+        )
+        for part in slices
+    ]
+    margin = policy.slice_margin * SLICE_UNIT_OF_KINDS[task.kind](labels)
+    turned = [better(task, task.facts.example_score, difference) for difference in differences]
+    verdicts = slice_verdicts(turned, margin, policy.confidence)
     return [
         Finding(
             part.name,
@@ -87,12 +91,20 @@ def slice_findings(evidence: Evidence, policy: Params) -> list[Finding]:
             difference.old,
             difference.new,
             difference,
-            rule,
+            f"no worse by {margin:.3g}",
             verdict,
             decides=verdict == "worse",
         )
         for part, difference, verdict in zip(slices, differences, verdicts, strict=True)
     ]
+
+
+# What `slice_margin` is a share of: of errors in the labels' own unit, the labels' standard deviation.
+SLICE_UNIT_OF_KINDS: dict[Kind, Callable[[np.ndarray], float]] = {
+    "classification": lambda _: 1.0,
+    "regression": lambda labels_N: float(labels_N.std()),
+    "multi-label": lambda _: 1.0,
+}
 
 
 def reason_of(finding: Finding) -> str:

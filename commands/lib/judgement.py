@@ -6,8 +6,10 @@ characters.
 
 from typing import Any, NamedTuple
 
-from commands.lib.terminal import as_interval, columns, cut, example_line, visible
+from commands.lib.flipped import lines_of, tables_of
+from commands.lib.terminal import as_interval, columns, cut, score_name, visible
 from commands.lib.verdicts import EXIT_STATUS, Finding
+from stages.lib.kinds import KINDS, Kind
 from stages.lib.pages import markdown_page
 
 VERDICT_LINES = {
@@ -23,6 +25,7 @@ LONGEST_NAME = 36  # of a slice, in a table
 
 class Judgement(NamedTuple):
     verdict: str  # pass, worse, undecided, incomparable
+    kind: Kind | None  # of the task; None where nothing could be compared
     old: str
     new: str
     reasons: list[str]
@@ -30,7 +33,7 @@ class Judgement(NamedTuple):
     findings: list[Finding]
     slices: list[Finding]  # the worst first
     growth: dict[str, Any]  # role -> score -> change, data, model
-    flips: dict[str, Any]  # role -> a line, the numbers and examples each way
+    flips: dict[str, Any]  # role -> `line`, `numbers` (None where answers are numbers), examples each way
     policy: dict[str, Any]
     policy_changes: dict[str, tuple[Any, Any]]  # what the candidate would make of the policy
     hashes: dict[str, dict[str, str]]  # run -> path -> SHA-256
@@ -51,7 +54,7 @@ class Judgement(NamedTuple):
 
 
 def incomparable(old: str, new: str, reason: str) -> Judgement:
-    return Judgement("incomparable", old, new, [reason], [], [], [], {}, {}, {}, {}, {}, False)
+    return Judgement("incomparable", None, old, new, [reason], [], [], [], {}, {}, {}, {}, {}, False)
 
 
 def as_json(judgement: Judgement) -> dict[str, Any]:
@@ -84,9 +87,7 @@ def as_text(judgement: Judgement) -> str:
     if view["growth"]:
         lines += ["", *view["growth"]]
     for flips in view["flips"]:
-        lines += ["", flips["line"]]
-        for way in ("broken", "fixed"):
-            lines += [example_line(way, example) for example in flips[way]]
+        lines += ["", flips["line"], *flips["lines"]]
     if judgement.notes:
         lines += ["", *(f"note: {note}" for note in judgement.notes)]
     return "\n".join(visible(line) for line in lines)
@@ -96,26 +97,37 @@ HEADER = ("role", "what", "n", "old", "new", "difference", "rule", "verdict")
 
 
 def _view(judgement: Judgement) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"findings": [], "slices": [], "growth": [], "flips": []}
     return {
         "line": judgement.line,
         "reasons": judgement.reasons,
         "notes": judgement.notes,
         "header": HEADER,
-        "findings": [_row(finding) for finding in judgement.findings],
-        "slices": [_row(finding) for finding in judgement.slices[:WORST_SLICES]],
         "slice_count": len(judgement.slices),
+        "hashes": judgement.hashes,
+    } | (nothing if judgement.kind is None else _compared(judgement, judgement.kind))
+
+
+def _compared(judgement: Judgement, kind: Kind) -> dict[str, Any]:
+    return {
+        "findings": [_row(finding, score_name(kind, finding.what)) for finding in judgement.findings],
+        "slices": [_row(finding, finding.what) for finding in judgement.slices[:WORST_SLICES]],
         "growth": [
-            growth_sentence(role, name, parts)
+            growth_sentence(kind, role, name, parts)
             for role, of_role in judgement.growth.items()
             for name, parts in of_role.items()
             if name in judgement.policy["margins"]
         ],
-        "flips": list(judgement.flips.values()),
-        "hashes": judgement.hashes,
+        "flips": [_flips_shown(kind, told) for told in judgement.flips.values()],
     }
 
 
-def _row(finding: Finding) -> tuple[str, ...]:
+def _flips_shown(kind: Kind, told: dict[str, Any]) -> dict[str, Any]:
+    examples = {name: found for name, found in told.items() if name not in ("line", "numbers")}
+    return {"line": told["line"], "tables": tables_of(kind, examples), "lines": lines_of(kind, examples)}
+
+
+def _row(finding: Finding, what: str) -> tuple[str, ...]:
     difference = finding.difference
     shown = ""
     if difference is not None:
@@ -124,7 +136,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
     verdict = MARKS[finding.verdict] + (" (told only)" if undecided else "")
     n = "" if finding.n is None else f"{finding.n:,}"
     values = _number(finding.old), _number(finding.new)
-    return (finding.role or "", cut(finding.what, LONGEST_NAME), n, *values, shown, finding.rule, verdict)
+    return (finding.role or "", cut(what, LONGEST_NAME), n, *values, shown, finding.rule, verdict)
 
 
 def _number(value: float | None) -> str:
@@ -133,7 +145,10 @@ def _number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
-def growth_sentence(role: str, name: str, parts: dict[str, float]) -> str:
-    """`test accuracy: -0.8 points: -1.1 from new rows, +0.3 from the model`"""
+def growth_sentence(kind: Kind, role: str, name: str, parts: dict[str, float]) -> str:
+    """`test accuracy: -0.8 points: -1.1 from new rows, +0.3 from the model`; of errors in their own unit."""
+    if name in KINDS[kind].lower_is_better:
+        change, data, model = (f"{parts[key]:+.3f}" for key in ("change", "data", "model"))
+        return f"{role} {score_name(kind, name)}: {change}: {data} from new rows, {model} from the model"
     change, data, model = (f"{100 * parts[key]:+.1f}" for key in ("change", "data", "model"))
     return f"{role} {name}: {change} points: {data} from new rows, {model} from the model"

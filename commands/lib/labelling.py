@@ -1,33 +1,65 @@
 """A fine-tuned model at work, behind the cleaning and tokenizing that it was trained behind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from transformers import AutoModelForSequenceClassification
 
 from stages.lib.cleaning import cleaned
 from stages.lib.encoding import as_table, encode, load_tokenizer
 from stages.lib.inference import infer, load
+from stages.lib.kinds import Kind
+from stages.lib.labels import NAMES
 from stages.lib.served import Served
 
 Labeller = Callable[[pl.DataFrame], np.ndarray]
 
 
 def labeller(folder: Path, served: Served, batch_tokens: int) -> Labeller:
-    """Texts as they were written, one column or two for pairs, to calibrated probabilities [N, C].
+    """Texts as they were written, one column or two for pairs, to what the model says of them.
 
-    The folder is all that is needed; N texts are in memory at once.
+    That is calibrated probabilities, [N, C], or of a regression the number, [N, 1]. The folder is all that is
+    needed; N texts are in memory at once.
     """
-    tokenizer = load_tokenizer(folder, served.max_tokens)
+    tokenizer = load_tokenizer(folder, served.max_tokens, served.keep)
     model = load(AutoModelForSequenceClassification, folder)
 
-    def probabilities(texts: pl.DataFrame) -> np.ndarray:
+    def said(texts: pl.DataFrame) -> np.ndarray:
         clean = texts.select(cleaned(column, served.cleaning) for column in texts)
         tokens = as_table(encode(tokenizer, clean), with_type_ids=len(clean.columns) == 2)
         (logits_NC,) = infer(model, tokens, batch_tokens, lambda outputs, _: (outputs.logits,), title=None)
-        return np.asarray(softmax(logits_NC, axis=1))
+        return SAID_OF_KINDS[served.kind](logits_NC)
 
-    return probabilities
+    return said
+
+
+SAID_OF_KINDS: dict[Kind, Callable[[np.ndarray], np.ndarray]] = {
+    "classification": lambda logits_NC: np.asarray(softmax(logits_NC, axis=1)),
+    "regression": lambda numbers_N1: numbers_N1,
+    "multi-label": lambda logits_NC: np.asarray(expit(logits_NC.astype(np.float64))),
+}
+
+
+def names_said(served: Served, said_NC: np.ndarray) -> pl.Series:
+    """The label, the number or the list of labels, from what a labeller gives."""
+    return pl.Series(NAMES_OF_KINDS[served.kind](served, said_NC), dtype=NAMES[served.kind])
+
+
+def _likeliest(served: Served, probabilities_NC: np.ndarray) -> list[str]:
+    """Of equal probabilities the first class counts."""
+    return [served.labels[place] for place in probabilities_NC.argmax(axis=1)]
+
+
+def _likely_enough(served: Served, probabilities_NC: np.ndarray) -> list[list[str]]:
+    is_said_NC = probabilities_NC >= np.array(served.thresholds)
+    return [[served.labels[place] for place in np.flatnonzero(row_C)] for row_C in is_said_NC]
+
+
+NAMES_OF_KINDS: dict[Kind, Callable[[Served, np.ndarray], Sequence[object]]] = {
+    "classification": _likeliest,
+    "regression": lambda _, numbers_N1: numbers_N1[:, 0].tolist(),
+    "multi-label": _likely_enough,
+}

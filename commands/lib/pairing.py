@@ -1,16 +1,18 @@
 """Two runs' answers to the same examples, paired by id, and what became of the examples in between."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.special import softmax
 
 from commands.lib.runs import MODEL, SPLITS, Run
 from stages.lib.exceptions import RunError, TextrailError
-from stages.lib.predictions import evaluation_roles, logits_of
+from stages.lib.labels import NAMES, column_of, names_of, numbers_of
+from stages.lib.operating import probabilities_of
+from stages.lib.predictions import evaluation_roles, logits_of, predicted_of
 from stages.lib.task import Task
 
 TEXTS = ("text_original", "text_pair_original")
@@ -27,10 +29,31 @@ class Pairing(NamedTuple):
     removed: pl.DataFrame  # the old run's alone
 
 
+def common_task(runs: Sequence[Run]) -> Task:
+    """That of the first run, with the labels of all. Raises RunError where they are of different kinds."""
+    tasks = [run.task() for run in runs]
+    for run, task in zip(runs, tasks, strict=True):
+        if task.kind != tasks[0].kind:
+            raise RunError(
+                f"{run.title} has a {task.kind} task ('{task.title}') and {runs[0].title} a {tasks[0].kind} "
+                f"task ('{tasks[0].title}'): their answers cannot be compared"
+            )
+    labels = dict.fromkeys(name for task in tasks for name in task.labels)
+    return tasks[0].model_copy(update={"labels": list(labels)})
+
+
+def has_any(labels: pl.Expr, names: list[str], task: Task) -> pl.Expr:
+    """Whether one of the names is the label, or one of several."""
+    if NAMES[task.kind] != pl.List(pl.String):
+        return labels.cast(pl.String).is_in(names)
+    return labels.list.eval(pl.element().is_in(names)).list.any()
+
+
 def answers_of(run: Run, model: str, role: str) -> pl.DataFrame:
     """The labelled examples of a role: id, logits, label and predicted (names), sure, true, what is kept.
 
-    `sure` is the probability of the predicted class, `true` that of the label. Raises RunError.
+    `sure` is the probability of the predicted class, `true` that of the label; null where the kind has none.
+    Several labels stand in alphabetical order. Raises RunError.
     """
     task, predictions = run.task(), run.predictions(model)
     rows = predictions.filter(pl.col("label").is_not_null() & (pl.col("role") == role))
@@ -39,15 +62,15 @@ def answers_of(run: Run, model: str, role: str) -> pl.DataFrame:
             f"{run.title}: {model}: no labelled example of role '{role}'; "
             f"it was judged on {', '.join(evaluation_roles(predictions))}"
         )
-    probabilities_NC = softmax(logits_of(rows).astype(np.float64), axis=1)
-    predicted_N, labels_N = probabilities_NC.argmax(axis=1), rows["label"].to_numpy()
     splits = run.table(SPLITS)
     told = splits.select("id", *[name for name in (*TEXTS, *task.kept) if name in splits.columns])
-    table = rows.select("id", "logits").with_columns(
-        label=names_of(labels_N, task),
-        predicted=names_of(predicted_N, task),
-        sure=probabilities_NC.max(axis=1),
-        true=probabilities_NC[np.arange(len(rows)), labels_N],
+    predicted = column_of(predicted_of(rows, task), task)
+    table = rows.select(
+        "id",
+        "logits",
+        _in_order(names_of(rows["label"], task)).alias("label"),
+        _in_order(names_of(predicted, task)).alias("predicted"),
+        *certainties(task, probabilities_of(logits_of(rows)), names_of(rows["label"], task)),
     )
     joined = table.join(told, on="id", how="left", maintain_order="left")
     if joined["text_original"].null_count():
@@ -57,8 +80,17 @@ def answers_of(run: Run, model: str, role: str) -> pl.DataFrame:
     return joined
 
 
-def names_of(numbers_N: np.ndarray, task: Task) -> pl.Series:
-    return pl.Series(np.array(task.labels, dtype=object)[numbers_N], dtype=pl.String)
+def certainties(task: Task, probabilities_NC: np.ndarray, labels: pl.Series) -> list[pl.Series]:
+    """`sure` and `true`, as in answers_of, for the names of labels."""
+    if not task.facts.has_probabilities:
+        return [pl.Series(name, [None] * len(labels), dtype=pl.Float64) for name in ("sure", "true")]
+    true_N = probabilities_NC[np.arange(len(labels)), numbers_of(labels, task).to_numpy()]
+    return [pl.Series("sure", probabilities_NC.max(axis=1)), pl.Series("true", true_N)]
+
+
+def _in_order(names: pl.Series) -> pl.Series:
+    """The order of labels can differ between runs, as their sources list them."""
+    return names.list.sort() if isinstance(names.dtype, pl.List) else names
 
 
 def pair(old: pl.DataFrame, new: pl.DataFrame) -> Pairing:
@@ -80,10 +112,10 @@ def pair(old: pl.DataFrame, new: pl.DataFrame) -> Pairing:
 def answered_anew(run: Run, rows: pl.DataFrame) -> pl.DataFrame:
     """`rows` with old_predicted, old_sure, old_true: what the run's stored fine-tuned model says of them.
 
-    Its own cleaning goes before. `old_true` is 0 where it does not know the label. Raises RunError.
+    Its own cleaning goes before; all its labels must be known to it. Raises RunError.
     """
     # torch takes seconds to import, and few comparisons need it
-    from commands.lib.labelling import labeller
+    from commands.lib.labelling import labeller, names_said
     from stages.lib.served import read_served
 
     with tempfile.TemporaryDirectory() as folder:
@@ -92,14 +124,12 @@ def answered_anew(run: Run, rows: pl.DataFrame) -> pl.DataFrame:
         try:
             served = read_served(model)
             texts = rows.select(TEXTS[: len(served.text_columns)])
-            probabilities_NC = labeller(model, served, BATCH_TOKENS)(texts).astype(np.float64)
+            said_NC = labeller(model, served, BATCH_TOKENS)(texts).astype(np.float64)
         except (TextrailError, OSError, pl.exceptions.PolarsError) as error:
             raise RunError(f"{run.title}: {MODEL} cannot be used: {error}") from None
-    places = {name: place for place, name in enumerate(served.labels)}
-    padded_NC = np.pad(probabilities_NC, ((0, 0), (0, 1)))
-    label_N = [places.get(name, len(places)) for name in rows["label"]]
+    sure, true = certainties(run.task(), said_NC, rows["label"])
     return rows.with_columns(
-        old_predicted=pl.Series([served.labels[place] for place in probabilities_NC.argmax(axis=1)]),
-        old_sure=probabilities_NC.max(axis=1),
-        old_true=padded_NC[np.arange(len(rows)), label_N],
+        _in_order(names_said(served, said_NC)).alias("old_predicted"),
+        sure.alias("old_sure"),
+        true.alias("old_true"),
     )

@@ -1,4 +1,4 @@
-"""How often the gate errs, before anyone relies on it: `python -m commands.gate --plan`.
+"""How often the gate errs, of classifications: `python -m commands.gate --plan`.
 
 What was seen of two models (how often each label meets each pair of answers) is made into two equal models,
 by giving every pair of answers the chance of its mirror image, and into a worse one, by moving chances from
@@ -9,7 +9,7 @@ Where two runs answer alike, the disagreement of an equal model is taken to be t
 that differ in their seed disagree about as often as each of them errs (Jiang, Nagarajan, Baek and Kolter,
 "Assessing Generalization of SGD via Disagreement", ICLR 2022).
 
-Legend: K combinations of a label and two answers, C classes, N examples.
+Legend: K combinations of a label and two answers, C classes, N examples, R resamples.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,8 @@ from scipy import stats
 
 from commands.lib.evidence import Evidence
 from commands.lib.verdicts import Verdict, non_inferior, worst
-from stages.lib.paired import Combinations, combinations, compare_counts, resampled
+from stages.lib.paired import Combinations, combinations, compare_counts
+from stages.lib.resampling import scores_of
 from stages.lib.task import Task
 
 TEST_SETS = 300  # a rate of 80 % is then known to about 2.5 points
@@ -143,8 +144,8 @@ def examples_needed(population: Population, n: int, name: str, margin: float, ru
 
     From the standard error of the difference at `n`, which shrinks with the root of the number.
     """
-    found = population.found._replace(counts=population.chances * n)
-    old_R, new_R = resampled(population.task, found, RESAMPLES, rules.seed)
+    drawn_RK = np.random.default_rng(rules.seed).multinomial(n, population.chances, size=RESAMPLES)
+    old_R, new_R = scores_of(population.task, population.found, drawn_RK.astype(float))
     error = float(np.std(new_R[name] - old_R[name]))
     reach = stats.norm.ppf((1 + rules.confidence) / 2) + stats.norm.ppf(POWER)
     return int(np.ceil(n * (reach * error / margin) ** 2))
@@ -153,9 +154,10 @@ def examples_needed(population: Population, n: int, name: str, margin: float, ru
 def plan(evidence: Evidence, rules: Rules) -> str:
     """A page for one role."""
     n, task = len(evidence.rows), evidence.task
-    numbers = [evidence.numbers(name) for name in ("label", "old_predicted", "predicted")]
-    population = population_of(task, *numbers)
-    how = "taken from the error rate, as both answer alike" if evidence.identical else "observed"
+    labels_N, old_N, new_N = evidence.arrays()
+    population = population_of(task, labels_N, old_N, new_N)
+    alike = bool((old_N == new_N).all())
+    how = "taken from the error rate, as both answer alike" if alike else "observed"
     equal, drop = rates(population, n, rules), least_drop(population, n, rules)
     margins = ", ".join(f"{name} {margin:g}" for name, margin in rules.margins.items())
     caught = "none up to 20 points" if drop is None else f"{100 * drop:g} points of accuracy or more"

@@ -1,7 +1,8 @@
 """Tables and texts for a terminal."""
 
 from collections.abc import Sequence
-from typing import Any
+
+from stages.lib.kinds import KINDS, Kind
 
 Cells = Sequence[str]
 WIDTH = 120
@@ -19,13 +20,6 @@ def visible(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def example_line(way: str, example: dict[str, Any]) -> str:
-    """An example of commands.lib.flipped, `broken` or `fixed`, cut to the terminal's width."""
-    texts = " | ".join(" ".join(text.split()) for text in example["texts"])
-    said = f"now {example['predicted']}" if way == "broken" else f"was {example['old_predicted']}"
-    return cut(f"  {way} {example['id']}: {example['label']}, {said}  {texts}".rstrip(), WIDTH)
-
-
 def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
@@ -36,3 +30,8 @@ def as_interval(value: float, low: float, high: float) -> str:
 
 def as_p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def score_name(kind: Kind, name: str) -> str:
+    """`mae (lower is better)`"""
+    return f"{name} (lower is better)" if name in KINDS[kind].lower_is_better else name

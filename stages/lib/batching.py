@@ -28,15 +28,16 @@ def by_length(lengths_N: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
 def padded(batch: Mapping[str, IdLists], padding_id: int) -> dict[str, torch.Tensor]:
     """The model's inputs, int64 [B, T] each, padded on the right: input_ids, attention_mask, token_type_ids.
 
-    `batch` has one list an example under input_ids, and under token_type_ids where the model has them.
+    `batch` has one list an example under input_ids, and under token_type_ids where the model has them. A text
+    without any token, as tokenizers without special tokens leave of an empty one, is read as one of padding.
     """
-    input_ids = batch["input_ids"]
+    input_ids = [ids or [padding_id] for ids in batch["input_ids"]]
     inputs = {
         "input_ids": _rectangle(input_ids, padding_id),
         "attention_mask": _rectangle([[1] * len(ids) for ids in input_ids], 0),
     }
     if "token_type_ids" in batch:
-        inputs["token_type_ids"] = _rectangle(batch["token_type_ids"], 0)
+        inputs["token_type_ids"] = _rectangle([ids or [0] for ids in batch["token_type_ids"]], 0)
     return inputs
 
 

@@ -2,16 +2,18 @@
 
 Where the task has a positive class, the curves are of that class against the rest. Otherwise they are
 micro-averaged: every pair of an example and a class is one decision, right where the class is the example's
-label, so a class weighs as much as it has examples.
+label, or among its labels where it can have several, so a class weighs as much as it has examples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import polars as pl
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from stages.lib.kinds import Kind
+from stages.lib.probabilities import no_probabilities
 from stages.lib.task import Task
 
 
@@ -21,7 +23,7 @@ def precision_recall(task: Task, logits_NC: np.ndarray, labels_N: np.ndarray, po
     The last row, where nothing is called positive, has no threshold: null. Without a single positive recall
     is undefined, and the table has no row.
     """
-    truth_D, score_D = _decisions(task, logits_NC, labels_N)
+    truth_D, score_D = DECISIONS_OF_KINDS[task.kind](task, logits_NC, labels_N)
     columns = ("recall", "precision", "threshold")
     if not truth_D.any():
         return _table(columns, [[], [], []])
@@ -36,7 +38,7 @@ def roc(task: Task, logits_NC: np.ndarray, labels_N: np.ndarray, points: int) ->
     The first row, where nothing is called positive, has no threshold: null. Without a positive or without a
     negative one of the rates is undefined, and the table has no row.
     """
-    truth_D, score_D = _decisions(task, logits_NC, labels_N)
+    truth_D, score_D = DECISIONS_OF_KINDS[task.kind](task, logits_NC, labels_N)
     columns = ("false_positive_rate", "true_positive_rate", "threshold")
     if truth_D.all() or not truth_D.any():
         return _table(columns, [[], [], []])
@@ -46,14 +48,25 @@ def roc(task: Task, logits_NC: np.ndarray, labels_N: np.ndarray, points: int) ->
     return _table(columns, [false_rate[kept], true_rate[kept], threshold[kept]])
 
 
-def _decisions(task: Task, logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each decision is truly positive, and the probability it is judged by."""
+def _of_classes(task: Task, logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     probabilities_NC = softmax(logits_NC.astype(np.float64), axis=1)
     truth_NC = labels_N[:, None] == np.arange(len(task.labels))
     if task.positive is None:
         return truth_NC.ravel(), probabilities_NC.ravel()
     place = task.labels.index(task.positive)
     return truth_NC[:, place], probabilities_NC[:, place]
+
+
+def _of_labels(task: Task, logits_NC: np.ndarray, labels_NC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return labels_NC.ravel(), expit(logits_NC.astype(np.float64)).ravel()
+
+
+# Whether each decision is truly positive, and the probability it is judged by: [D] and [D].
+DECISIONS_OF_KINDS: dict[Kind, Callable[[Task, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]] = {
+    "classification": _of_classes,
+    "regression": no_probabilities,
+    "multi-label": _of_labels,
+}
 
 
 def _evenly(x: np.ndarray, y: np.ndarray, points: int) -> np.ndarray:

@@ -1,7 +1,11 @@
-"""Text to token ids with the Rust tokenizer alone, unpadded: the same ids as transformers' fast tokenizer."""
+"""Text to token ids with the Rust tokenizer alone, unpadded: the same ids as transformers' fast tokenizer.
+
+A special token's name within a text, "[SEP]" in a tweet, is text like any other.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -10,23 +14,33 @@ from tokenizers import Encoding, Tokenizer
 
 from stages.lib.exceptions import EncoderError
 
-MAX_TOKENS = b"max_tokens"  # key in the metadata of data/tokens.arrow
+MAX_TOKENS, KEEP = b"max_tokens", b"keep"  # keys in the metadata of data/tokens.arrow
+Keep = Literal["head", "tail"]  # the end of a long text that is kept
+CUT_FROM: dict[Keep, str] = {"head": "right", "tail": "left"}
 
 
-def load_tokenizer(folder: Path, max_tokens: int) -> Tokenizer:
-    """The folder's tokenizer, cutting the end of what is longer than `max_tokens`, special tokens counted in.
+def load_tokenizer(folder: Path, max_tokens: int, keep: Keep) -> Tokenizer:
+    """The folder's tokenizer, cutting what is longer than `max_tokens`, special tokens counted in.
 
     Pairs lose tokens from the longer text first. Raises EncoderError where nothing would be left of a text.
     """
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = uncut(folder)
     special = tokenizer.num_special_tokens_to_add(is_pair=True)
     if max_tokens <= special:
         raise EncoderError(
             f"tokenize.max_tokens: found {max_tokens}; a pair takes {special} special tokens "
             "and needs room for its texts"
         )
+    tokenizer.enable_truncation(max_tokens, strategy="longest_first", direction=CUT_FROM[keep])
+    return tokenizer
+
+
+def uncut(folder: Path) -> Tokenizer:
+    """The folder's tokenizer, giving every token of a text."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(max_tokens, strategy="longest_first")
+    tokenizer.no_truncation()
+    tokenizer.encode_special_tokens = True  # those within a text, as text
     return tokenizer
 
 
@@ -49,6 +63,11 @@ def as_arrow(id_lists: Sequence[Sequence[int]]) -> pa.ListArray:
 def max_tokens_of(tokens: pa.Table) -> int:
     """The length at which tokenize cut this table's texts."""
     return int(tokens.schema.metadata[MAX_TOKENS])
+
+
+def keep_of(tokens: pa.Table) -> Keep:
+    """The end that tokenize kept of this table's long texts."""
+    return "tail" if tokens.schema.metadata[KEEP] == b"tail" else "head"
 
 
 def as_table(encodings: list[Encoding], with_type_ids: bool) -> pa.Table:

@@ -1,28 +1,31 @@
 """Predictions from elsewhere, judged beside our own models: a large language model's answers, a vendor's.
 
 Each CSV in the folder is a model of the file's name. It has a column `id` with the ids of
-data/splits.parquet, and either `label`, with class names or the source's raw values, or a column of
-probabilities for every class, named after it. It covers an evaluation role whole or not at all: a model that
-chose its examples is comparable to none. Training and unlabelled rows may stand there and are not judged.
+data/splits.parquet, and either `label` or a column of probabilities for every class, named after it. A label
+is written as in the source: a class's name or raw value, several in one cell between its separators, or a
+number where numbers are predicted. It covers an evaluation role whole or not at all: a model that chose its
+examples is comparable to none. Training and unlabelled rows may stand there and are not judged.
+
+Of probabilities of several labels an example, those labels are said that reach the thresholds that are best
+on the model's validation rows, or 0.5 where it has none.
 """
 
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
 from stages.lib.exceptions import SourceError
-from stages.lib.predictions import BASELINES, FINETUNED, evaluation_roles
+from stages.lib.external_answers import logits_of_labels, logits_of_probabilities
+from stages.lib.labels import array_of, column_of
+from stages.lib.multi_label import UNTUNED, above, fit_thresholds
+from stages.lib.predictions import BASELINES, FINETUNED, evaluation_roles, logits_of
 from stages.lib.task import Task
-
-LEAST = 1e-12  # of a probability, so that a certain miss has a finite loss
-TOLERANCE = 0.02  # to which the probabilities of a row add up to 1: they come rounded
 
 
 class External(NamedTuple):
-    predictions: pl.DataFrame  # id, role, label, logits: as in data/predictions
-    has_probabilities: bool  # if not, the logits tell the predicted class and nothing else
+    predictions: pl.DataFrame  # as in data/predictions
+    has_probabilities: bool  # if not, the logits tell what is predicted and nothing else
 
 
 def read_external(folder: Path, task: Task, examples: pl.DataFrame) -> dict[str, External]:
@@ -36,12 +39,23 @@ def _read(path: Path, task: Task, examples: pl.DataFrame) -> External:
     table = _table(path)
     _check_ids(path, table, examples)
     has_probabilities = "label" not in table.columns
-    logits_NC = _log_probabilities(path, table, task) if has_probabilities else _one_hot(path, table, task)
-    column = pl.Series("logits", logits_NC, dtype=pl.Array(pl.Float32, len(task.labels)))
+    logits_NC = (logits_of_probabilities if has_probabilities else logits_of_labels)(path, table, task)
+    column = pl.Series("logits", logits_NC, dtype=pl.Array(pl.Float32, task.outputs))
     answers = table.select("id", column)
     found = examples.select("id", "role", "label").join(answers, on="id", how="inner", maintain_order="left")
     _check_roles(path, found, examples)
+    if task.facts.has_thresholds:
+        found = found.with_columns(predicted=_reached(found, task, tuned=has_probabilities))
     return External(found, has_probabilities)
+
+
+def _reached(found: pl.DataFrame, task: Task, *, tuned: bool) -> pl.Series:
+    """The labels that reach their thresholds."""
+    thresholds = [UNTUNED] * len(task.labels)
+    validation = found.filter(pl.col("role") == "validation", pl.col("label").is_not_null())
+    if tuned and len(validation):
+        thresholds = fit_thresholds(logits_of(validation), array_of(validation["label"], task))
+    return column_of(above(logits_of(found), thresholds), task)
 
 
 def _table(path: Path) -> pl.DataFrame:
@@ -80,34 +94,3 @@ def _check_roles(path: Path, found: pl.DataFrame, examples: pl.DataFrame) -> Non
         covered += [role] if given else []
     if not covered:
         raise SourceError(f"{path}: has no example of {', '.join(evaluation_roles(examples))}")
-
-
-def _one_hot(path: Path, table: pl.DataFrame, task: Task) -> np.ndarray:
-    numbers = {str(raw): number for number, raw in enumerate(task.raw_labels)}
-    numbers |= {name: number for number, name in enumerate(task.labels)}
-    for row, label in table.select("id", "label").iter_rows():
-        if label not in numbers:
-            raise SourceError(
-                f"{path}: id {row!r}: label {label!r} is no class; expected one of {', '.join(task.labels)}"
-            )
-    number_N = [numbers[label] for label in table["label"]]
-    return np.asarray(np.eye(len(task.labels), dtype=np.float32)[number_N])
-
-
-def _log_probabilities(path: Path, table: pl.DataFrame, task: Task) -> np.ndarray:
-    missing = [name for name in task.labels if name not in table.columns]
-    if missing:
-        raise SourceError(
-            f"{path}: no column 'label', and none of probabilities for {', '.join(missing)}; "
-            f"it has {', '.join(table.columns)}"
-        )
-    values_NC = table.select(pl.col(task.labels).cast(pl.Float64, strict=False).fill_null(np.nan)).to_numpy()
-    wrong_N = ~((values_NC >= 0) & (values_NC <= 1)).all(axis=1)
-    wrong_N |= ~(np.abs(values_NC.sum(axis=1) - 1) <= TOLERANCE)
-    if wrong_N.any():
-        row = int(np.flatnonzero(wrong_N)[0])
-        raise SourceError(
-            f"{path}: id {table['id'][row]!r}: {table.select(task.labels).row(row)} are no probabilities; "
-            "expected numbers from 0 to 1 that add up to 1"
-        )
-    return np.asarray(np.log(np.maximum(values_NC, LEAST)), dtype=np.float32)

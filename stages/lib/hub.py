@@ -4,16 +4,19 @@ The client is imported where it is needed: that takes more than a second, and fi
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
+
+import numpy as np
 
 from stages.lib.exceptions import SourceError
 from stages.lib.hub_errors import explained
 from stages.lib.reading import Row, check_columns
-from stages.lib.source import Hub, nearest
+from stages.lib.source_keys import Hub, nearest
 
 ROWS_AT_ONCE = 1_000
+UNLABELLED = -1  # a ClassLabel's number for: nobody has labelled this row
 PATIENCE_S = 10.0  # for one question; the client alone would retry every file for half a minute
 
 
@@ -28,18 +31,31 @@ def hub_rows(hub: Hub, split: str, wanted: list[str], labels: dict[str, str]) ->
     dataset = builder.as_dataset(split=split)
     check_columns(f"{_named(hub)}, split {split}", dataset.column_names, wanted)
     for batch in dataset.select_columns(wanted).iter(batch_size=ROWS_AT_ONCE):
-        columns = [_classes(batch[column], dataset.features[column], labels) for column in wanted]
+        columns = [_as_written(batch[column], dataset.features[column], labels) for column in wanted]
         for values in zip(*columns, strict=True):
             cells = dict(zip(wanted, values, strict=True))
             yield Row(None, cells, cells)
 
 
-def _classes(values: list[Any], feature: Any, labels: dict[str, str]) -> list[Any]:
+def _as_written(values: list[Any], feature: Any, labels: dict[str, str]) -> list[Any]:
+    """Classes by name or number, as `labels` knows them; other values as a file would have them."""
+    inner = getattr(feature, "feature", None)  # of a list
+    if inner is not None:
+        return [None if row is None else _as_written(row, inner, labels) for row in values]
     names = getattr(feature, "names", None)
-    if names is None:
-        return values
-    shown = names if set(names) & set(labels) else range(len(names))
-    return [None if value is None or value < 0 else shown[value] for value in values]  # -1: no label
+    if names is not None:
+        shown = names if set(names) & set(labels) else range(len(names))
+        return [_class(value, shown, labels) for value in values]
+    if getattr(feature, "dtype", None) == "float32":
+        # 3.8 and not 3.799999952316284: the shortest decimal that is this number
+        return [None if value is None else float(str(np.float32(value))) for value in values]
+    return values
+
+
+def _class(value: int | None, shown: Sequence[str | int], labels: dict[str, str]) -> str | int | None:
+    if value is None or value >= 0:
+        return None if value is None else shown[value]
+    return None if str(UNLABELLED) in labels else UNLABELLED  # some source has a class of that name
 
 
 @cache  # one download serves every role

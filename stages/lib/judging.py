@@ -3,17 +3,20 @@
 Every figure depends on a model's predictions and the settings, never on which other models there are.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.stats import fisher_exact
+from scipy.stats import fisher_exact, ttest_ind
 
 from stages.lib.intervals import with_intervals
+from stages.lib.kinds import Kind
+from stages.lib.labels import array_of
 from stages.lib.operating import OperatingPoint
-from stages.lib.paired import combinations, compare, flips_of, holm
-from stages.lib.predictions import logits_of
-from stages.lib.probabilities import probability_scores
+from stages.lib.paired import compare, flips, holm
+from stages.lib.predictions import logits_of, predicted_of
+from stages.lib.probabilities import label_probability_scores, probability_scores
 from stages.lib.slices import Slice
 from stages.lib.task import Task
 from stages.lib.thresholds import decided, predicted_at
@@ -29,31 +32,39 @@ class Settings(NamedTuple):
 
 
 class Model(NamedTuple):
-    predictions: pl.DataFrame  # labelled rows of the evaluation roles: id, role, label, logits
+    predictions: pl.DataFrame  # labelled rows of the evaluation roles, as in stages/lib/predictions.py
+    has_probabilities: bool  # in its logits; not so a model from elsewhere that gives labels alone
     temperature: float | None  # divided out of the logits already; None for a model from elsewhere
-    points: list[OperatingPoint] | None  # None for a model that gives labels and no probabilities
+    points: list[OperatingPoint]  # where one class is right, and probabilities tell how surely
     best_f1: float | None  # threshold on the probability of the positive class, chosen on validation
 
     def on(self, role: str) -> pl.DataFrame:
         return self.predictions.filter(pl.col("role") == role)
 
 
-def predicted(predictions: pl.DataFrame) -> np.ndarray:
-    """Class numbers, [N]; of equal logits the first class counts."""
-    numbers_N: np.ndarray = logits_of(predictions).argmax(axis=1)
-    return numbers_N
-
-
 def judge(task: Task, model: Model, role: str, settings: Settings, seed: int) -> Figures:
     """The scores with intervals, and of a model with probabilities all that metrics/evaluate.json has."""
     rows = model.on(role)
-    logits_NC, labels_N = logits_of(rows), rows["label"].to_numpy()
-    figures = scored(task, labels_N, predicted(rows), settings, seed)
-    if model.points is None:
+    figures = scored(task, array_of(rows["label"], task), predicted_of(rows, task), settings, seed)
+    further = PROBABILITIES_OF_KINDS[task.kind]
+    if further is None or not model.has_probabilities:
         return figures
+    return figures | further(task, model, rows, settings, seed)
+
+
+def scored(
+    task: Task, labels_N: np.ndarray, predicted_N: np.ndarray, settings: Settings, seed: int
+) -> Figures:
+    return with_intervals(
+        task, labels_N, predicted_N, resamples=settings.resamples, confidence=settings.confidence, seed=seed
+    )
+
+
+def _of_classes(task: Task, model: Model, rows: pl.DataFrame, settings: Settings, seed: int) -> Figures:
+    logits_NC, labels_N = logits_of(rows), array_of(rows["label"], task)
     options: dict[str, Any] = {"bins": settings.calibration_bins, "resamples": settings.resamples}
     options |= {"confidence": settings.confidence, "seed": seed}
-    figures["probabilities"] = probability_scores(logits_NC, labels_N, **options)
+    figures: Figures = {"probabilities": probability_scores(logits_NC, labels_N, **options)}
     if model.temperature is not None:
         as_it_came_NC = logits_NC * model.temperature
         figures["before_temperature"] = probability_scores(as_it_came_NC, labels_N, **options)
@@ -65,57 +76,96 @@ def judge(task: Task, model: Model, role: str, settings: Settings, seed: int) ->
     return figures
 
 
-def scored(
-    task: Task, labels_N: np.ndarray, predicted_N: np.ndarray, settings: Settings, seed: int
-) -> Figures:
-    return with_intervals(
-        task, labels_N, predicted_N, resamples=settings.resamples, confidence=settings.confidence, seed=seed
-    )
+def _of_labels(task: Task, model: Model, rows: pl.DataFrame, settings: Settings, seed: int) -> Figures:
+    logits_NC, labels_NC = logits_of(rows), array_of(rows["label"], task)
+    moments = {"probabilities": logits_NC}
+    if model.temperature is not None:
+        moments["before_temperature"] = logits_NC * model.temperature
+    return {
+        when: label_probability_scores(values_NC, labels_NC, confidence=settings.confidence)
+        for when, values_NC in moments.items()
+    }
+
+
+PROBABILITIES_OF_KINDS: dict[Kind, Callable[[Task, Model, pl.DataFrame, Settings, int], Figures] | None] = {
+    "classification": _of_classes,
+    "regression": None,
+    "multi-label": _of_labels,
+}
 
 
 def judge_slices(
     task: Task, rows: pl.DataFrame, slices: list[Slice], settings: Settings, seed: int
 ) -> pl.DataFrame:
-    """The task's metrics of one model on each slice of `rows`, the least accurate first.
+    """The task's metrics of one model on each slice of `rows`, the worst first.
 
-    `p` is Fisher's exact test, two-sided, of right and wrong within the slice and outside it; `p_holm` is
-    that after as many tests as there are slices.
+    They are judged by the score of the kind that is a mean over the examples, which stands under its own name
+    and as `score`; `better` says whether more of it or less is. `p` is a two-sided test of that score within
+    the slice and outside it, `p_holm` the same after as many tests as there are slices.
     """
-    labels_N, predicted_N = rows["label"].to_numpy(), predicted(rows)
-    scores = [f"{name}{end}" for name in dict.fromkeys(["accuracy", *task.metrics]) for end in ENDS]
+    by = task.facts.example_score
+    labels_N, predicted_N = array_of(rows["label"], task), predicted_of(rows, task)
+    scores = [f"{name}{end}" for name in dict.fromkeys([by, *task.metrics]) for end in ENDS]
+    test, less = SLICE_TEST_OF_KINDS[task.kind], task.lower_is_better(by)
     figures = []
     for part in slices:
         within_N = part.members
         found = scored(task, labels_N[within_N], predicted_N[within_N], settings, seed)
         figures.append(
             {"column": part.column, "value": part.value, "slice": part.name, "n": found["n"]}
+            | {f"score{end}": found[f"{by}{end}"] for end in ENDS}
+            | {"better": "less" if less else "more"}
             | {name: found[name] for name in scores}
-            | {"p": _slice_p(labels_N == predicted_N, within_N)}
+            | {"p": test(labels_N, predicted_N, within_N)}
         )
     table = pl.DataFrame(figures, schema=_slice_schema(scores))
     corrected = pl.Series("p_holm", holm(table["p"].to_list()), dtype=pl.Float64)
-    return table.with_columns(corrected).sort("accuracy", "slice")
-
-
-def _slice_p(right_N: np.ndarray, within_N: np.ndarray) -> float:
-    table = [[(right_N[side_N] == hit).sum() for hit in (True, False)] for side_N in (within_N, ~within_N)]
-    return float(fisher_exact(table).pvalue)
+    return table.with_columns(corrected).sort("score", "slice", descending=[less, False])
 
 
 def _slice_schema(scores: list[str]) -> dict[str, Any]:
     named = dict.fromkeys(("column", "value", "slice"), pl.String)
-    return named | {"n": pl.Int64} | dict.fromkeys([*scores, "p"], pl.Float64)
+    score = dict.fromkeys((f"score{end}" for end in ENDS), pl.Float64)
+    schema: dict[str, Any] = named | {"n": pl.Int64} | score | {"better": pl.String}
+    return schema | dict.fromkeys([*scores, "p"], pl.Float64)
+
+
+def right_or_wrong(labels_N: np.ndarray, predicted_N: np.ndarray, within_N: np.ndarray) -> float:
+    """Fisher's exact test of the class, or of the whole set of labels."""
+    right_N = (labels_N == predicted_N).reshape(len(labels_N), -1).all(axis=1)
+    table = [[(right_N[side_N] == hit).sum() for hit in (True, False)] for side_N in (within_N, ~within_N)]
+    return float(fisher_exact(table).pvalue)
+
+
+def size_of_errors(labels_N: np.ndarray, predicted_N: np.ndarray, within_N: np.ndarray) -> float:
+    """Welch's t-test of absolute errors: of means, as the score is, and the two sides may spread unlike.
+
+    1 where a side has a single example, or all errors are alike: nothing tells of chance.
+    """
+    errors_N = np.abs(labels_N - predicted_N)
+    sides = errors_N[within_N], errors_N[~within_N]
+    if min(map(len, sides)) < 2 or max(map(np.ptp, sides)) <= 1e-12 * errors_N.max():
+        return 1.0
+    return float(ttest_ind(*sides, equal_var=False).pvalue)
+
+
+SLICE_TEST_OF_KINDS: dict[Kind, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
+    "classification": right_or_wrong,
+    "regression": size_of_errors,
+    "multi-label": right_or_wrong,
+}
 
 
 def judge_against(task: Task, new: pl.DataFrame, old: pl.DataFrame, settings: Settings, seed: int) -> Figures:
-    """Each score's difference, new less old, with interval and p; how many examples flipped; n.
+    """Each score's difference, new less old, with interval and p; how many examples flipped, if any can; n.
 
-    Both are predictions of the same examples, whatever their order.
+    Both are predictions of the same examples, whatever their order. A score that one of them lacks is left
+    out.
     """
-    labels_N, new_N = new["label"].to_numpy(), predicted(new)
-    old_N = predicted(new.select("id").join(old, on="id", how="left", maintain_order="left"))
+    labels_N, new_N = array_of(new["label"], task), predicted_of(new, task)
+    old_N = predicted_of(new.select("id").join(old, on="id", how="left", maintain_order="left"), task)
     resamples, confidence, _ = settings
     differences = compare(task, labels_N, old_N, new_N, resamples=resamples, confidence=confidence, seed=seed)
-    flips = flips_of(combinations(labels_N, np.stack([old_N, new_N])))
-    scores = {name: values._asdict() for name, values in differences.items()}
-    return scores | {"flips": flips._asdict(), "n": len(labels_N)}
+    flipped = flips(task, labels_N, old_N, new_N)
+    figures: Figures = {name: values._asdict() for name, values in differences.items()}
+    return figures | ({} if flipped is None else {"flips": flipped._asdict()}) | {"n": len(labels_N)}

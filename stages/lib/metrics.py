@@ -8,14 +8,21 @@ from typing import Any
 
 import evaluate
 import numpy as np
-from datasets import Features, Value
+from datasets import Features, Sequence, Value
 
+from stages.lib.kinds import Kind
 from stages.lib.scores import metric_names, scores
 from stages.lib.task import Task
 
+FEATURES_OF_KINDS: dict[Kind, Any] = {
+    "classification": Value("int64"),
+    "regression": Value("float64"),
+    "multi-label": Sequence(Value("bool")),
+}
 
-class ClassificationScores(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
-    """`.compute(predictions=..., references=...)` returns what `scores` does; both are class numbers, [N]."""
+
+class TaskScores(evaluate.Metric):  # type: ignore[misc]  # evaluate has no types
+    """`.compute(predictions=..., references=...)` returns what `scores` does, from arrays as in labels.py."""
 
     def __init__(self, task: Task, **options: Any) -> None:
         """`options` are evaluate.Metric's (num_process, process_id, experiment_id, cache_dir ...).
@@ -28,12 +35,13 @@ class ClassificationScores(evaluate.Metric):  # type: ignore[misc]  # evaluate h
         super().__init__(**({"keep_in_memory": alone} | options))
 
     def _info(self) -> evaluate.MetricInfo:
+        feature = FEATURES_OF_KINDS[self.task.kind]
         return evaluate.MetricInfo(
-            description=f"{', '.join(metric_names(self.task.positive))}, by scikit-learn",
+            description=f"{', '.join(metric_names(self.task.kind, self.task.positive))}, by scikit-learn",
             citation="",
-            inputs_description="predictions and references: class numbers",
-            features=Features({"predictions": Value("int64"), "references": Value("int64")}),
+            inputs_description="predictions and references, as in stages/lib/labels.py",
+            features=Features({"predictions": feature, "references": feature}),
         )
 
-    def _compute(self, predictions: list[int], references: list[int]) -> dict[str, float]:
+    def _compute(self, predictions: list[Any], references: list[Any]) -> dict[str, float | None]:
         return scores(self.task, np.asarray(references), np.asarray(predictions))

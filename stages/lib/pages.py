@@ -39,7 +39,20 @@ def as_count(count: int) -> str:
 
 
 def as_score(score: float | None) -> str:
-    return "undefined" if score is None else f"{score:.3f}"
+    if score is None:
+        return "undefined"
+    return f"{score:.3f}" if abs(score) < 10 else f"{score:,.4g}" if abs(score) < 1000 else f"{score:,.0f}"
+
+
+def as_number(value: float | None, decimals: int) -> str:
+    """A dash where there is none."""
+    return "–" if value is None else f"{value:z,.{decimals}f}".replace("-", "−")
+
+
+def as_signed(value: float | None, decimals: int) -> str:
+    """`+0.50`, `−0.50`, and what rounds to nothing without a sign."""
+    number = as_number(value, decimals)
+    return f"+{number}" if value is not None and round(value, decimals) > 0 else number
 
 
 def as_percent(share: float) -> str:
@@ -62,5 +75,12 @@ def _render(template: str, content: dict[str, Any], **escaping: Any) -> str:
         keep_trailing_newline=True,
         **escaping,
     )
-    environment.filters |= {"count": as_count, "score": as_score, "percent": as_percent, "loss": as_loss}
+    environment.filters |= {
+        "count": as_count,
+        "score": as_score,
+        "number": as_number,
+        "signed": as_signed,
+        "percent": as_percent,
+        "loss": as_loss,
+    }
     return environment.get_template(template).render(content)

@@ -14,18 +14,27 @@ calibrated model show some 0.06. A bootstrap adds its own chance on top and miss
 comes from inverted tests instead: it holds each value under which the observed error is no surprise
 (`calibration_interval`). It is about the error that the same bins would show with examples without end.
 
-Legend: N examples, C classes, B bins that are not empty, R simulated test sets, G supposed truths.
+Where an example has several labels, each label is a decision of its own under the sigmoid. Its losses are the
+means over an example's labels, so the examples stay independent of each other. Decisions within an example
+are not, and the calibration error's interval needs them to be: it is left out there, and the reliability
+diagram, of all decisions together, takes its place.
+
+Legend: N examples, C classes, D decisions, B bins that are not empty, R simulated test sets, G supposed
+truths.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import polars as pl
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from scipy.stats import norm
-from scipy.stats import t as student
 
-from stages.lib.intervals import Bounds, wilson
+from stages.lib.exceptions import DataError
+from stages.lib.intervals import Bounds, mean_interval, wilson
+from stages.lib.kinds import Kind
+from stages.lib.task import Task
 
 LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # scikit-learn's: log loss stays at or below 36.04
 LARGEST_LOG_LOSS, LARGEST_BRIER = -float(np.log(LEAST_PROBABILITY)), 2.0
@@ -64,15 +73,36 @@ def probability_scores(
     return figures
 
 
+def label_probability_scores(
+    logits_NC: np.ndarray, labels_NC: np.ndarray, *, confidence: float
+) -> dict[str, float]:
+    """log_loss and brier of the labels, averaged over them, each with `_low` and `_high`; N >= 1.
+
+    Brier's score is (p - 1[the label applies])^2 here, from 0 to 1: scikit-learn's of one label.
+    """
+    logits_NC = np.asarray(logits_NC, np.float64)
+    loss_NC = np.minimum(-np.where(labels_NC, log_expit(logits_NC), log_expit(-logits_NC)), LARGEST_LOG_LOSS)
+    log_loss_N = np.sort(loss_NC.mean(axis=1))
+    brier_N = np.sort(((expit(logits_NC) - labels_NC) ** 2).mean(axis=1))
+    log_loss = mean_interval(log_loss_N, confidence, LARGEST_LOG_LOSS)
+    figures = _bounded("log_loss", log_loss_N.mean(), log_loss)
+    return figures | _bounded("brier", brier_N.mean(), mean_interval(brier_N, confidence, 1.0))
+
+
 def expected_calibration_error(sure_N: np.ndarray, right_N: np.ndarray, bins: int) -> float:
     """With bins of equal width, from the probability of the predicted class and whether it was right."""
     return binned_by(equal_width(sure_N, bins), sure_N, right_N).error
 
 
-def reliability(logits_NC: np.ndarray, labels_N: np.ndarray, *, bins: int, confidence: float) -> pl.DataFrame:
-    """A row a bin of equal width that is not empty: confidence, accuracy with low and high (Wilson), n."""
-    sure_N, right_N = _top(logits_NC, labels_N)
-    binned = binned_by(equal_width(sure_N, bins), sure_N, right_N)
+def reliability(
+    task: Task, logits_NC: np.ndarray, labels_N: np.ndarray, *, bins: int, confidence: float
+) -> pl.DataFrame:
+    """A row a bin of equal width that is not empty: confidence, accuracy with low and high (Wilson), n.
+
+    Of one class out of several, what counts is the predicted one; of several labels an example, each label.
+    """
+    sure_D, right_D = DECISIONS_OF_KINDS[task.kind](logits_NC, labels_N)
+    binned = binned_by(equal_width(sure_D, bins), sure_D, right_D)
     low_B, high_B = _wilsons(binned.right, binned.n, confidence)
     columns = {"confidence": binned.sure, "accuracy": binned.right / binned.n}
     return pl.DataFrame(columns | {"low": low_B, "high": high_B, "n": binned.n})
@@ -115,26 +145,6 @@ def binned_by(place_N: np.ndarray, sure_N: np.ndarray, right_N: np.ndarray) -> B
         np.bincount(place_N, sure_N)[held],
     )
     return Bins(n_B[held], right_B, total_B / n_B[held])
-
-
-def mean_interval(values_N: np.ndarray, confidence: float, largest: float) -> Bounds:
-    """Hall's interval of the mean of non-negative values; without spread, as with one value, of no width.
-
-    With T = (mean - true mean) / sd and the skewness g, T + g T^2 / 3 + g^2 T^3 / 27 + g / 6n is nearly
-    normal, and cubic in 1 + g T / 3, so it is inverted in closed form. Student's quantiles instead of normal
-    ones make up for the unknown sd where n is small.
-    """
-    n, mean, spread = len(values_N), values_N.mean(), values_N.std()
-    if n == 1 or spread <= 1e-12 * abs(mean):
-        return float(mean), float(mean)
-    spread *= np.sqrt(n / (n - 1))
-    skewness = (((values_N - mean) / spread) ** 3).mean()
-    quantiles = student.ppf([(1 + confidence) / 2, (1 - confidence) / 2], n - 1) / np.sqrt(n)
-    if abs(skewness) > 1e-6:
-        cubic = 1 + skewness * (quantiles - skewness / (6 * n))
-        quantiles = 3 / skewness * (np.cbrt(cubic) - 1)
-    low, high = np.clip(mean - spread * quantiles, 0, largest)
-    return float(low), float(high)
 
 
 def calibration_interval(binned: Bins, resamples: int, confidence: float, rng: np.random.Generator) -> Bounds:
@@ -255,6 +265,25 @@ def _top(logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.nd
     sure_N, right_N = softmax(logits_NC, axis=1).max(axis=1), logits_NC.argmax(axis=1) == labels_N
     order_N = np.argsort(sure_N)
     return sure_N[order_N], right_N[order_N]
+
+
+def _each_label(logits_NC: np.ndarray, labels_NC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probability of each label and whether it applies, the least probable first."""
+    probability_D, applies_D = expit(np.asarray(logits_NC, np.float64)).ravel(), labels_NC.ravel()
+    order_D = np.argsort(probability_D, kind="stable")
+    return probability_D[order_D], applies_D[order_D]
+
+
+def no_probabilities(*_: object) -> NoReturn:
+    raise DataError("a regression has no probabilities: it has neither a reliability diagram nor curves")
+
+
+# What each probability is judged by: [D] and [D], the probabilities, and whether it is so.
+DECISIONS_OF_KINDS: dict[Kind, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]] = {
+    "classification": _top,
+    "regression": no_probabilities,
+    "multi-label": _each_label,
+}
 
 
 def _wilsons(hits_B: np.ndarray, trials_B: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:

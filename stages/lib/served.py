@@ -1,12 +1,14 @@
 """What a model needs besides its weights to be served as it was trained: textrail.json in its folder."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ValidationError
 
 from stages.lib.cleaning import Cleaning
 from stages.lib.config import StrictModel
 from stages.lib.exceptions import EncoderError
+from stages.lib.kinds import Kind
 from stages.lib.operating import OperatingPoint
 from stages.lib.tables import write_json
 
@@ -14,12 +16,15 @@ FILE = "textrail.json"
 
 
 class Served(StrictModel):
+    kind: Kind
     cleaning: Cleaning
     text_columns: list[str]  # the source's names of the texts that the model reads, in order
-    labels: list[str]
+    labels: list[str]  # none for a regression
     max_tokens: int
-    temperature: float  # already divided out of the head's weights; here for the record
+    keep: Literal["head", "tail"]  # of longer texts
+    temperature: float | None  # already divided out of the head's weights; here for the record
     operating: list[OperatingPoint]  # the probability from which no person need look, by precision
+    thresholds: list[float] | None  # of several labels a text, the least probability of each
 
 
 def write_served(served: Served, folder: Path) -> None:
