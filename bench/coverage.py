@@ -18,14 +18,19 @@ from scipy.special import softmax
 from scipy.stats import norm
 from tqdm import tqdm
 
-from stages.lib.intervals import counts_of, resample, wilson, with_intervals
 from stages.lib.kinds import KINDS
-from stages.lib.paired import compare
-from stages.lib.probabilities import LEAST_PROBABILITY, equal_count, equal_width, probability_scores
-from stages.lib.resampling import combinations, resampled
-from stages.lib.scores import scores
+from stages.lib.statistics.intervals import counts_of, resample, wilson, with_intervals
+from stages.lib.statistics.paired import compare
+from stages.lib.statistics.probabilities import (
+    LEAST_PROBABILITY,
+    equal_count,
+    equal_width,
+    probability_scores,
+)
+from stages.lib.statistics.resampling import combinations, resampled
+from stages.lib.statistics.scores import scores
+from stages.lib.statistics.weighted import Counts, averaged_f1, matthews
 from stages.lib.task import SourceColumns, Submission, Task
-from stages.lib.weighted import Counts, averaged_f1, matthews
 
 TEST_SETS, RESAMPLES, CONFIDENCE, SEED = 1_000, 1_000, 0.95, 1
 TAILS = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]

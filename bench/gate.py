@@ -13,7 +13,13 @@ from tqdm import tqdm
 from commands.lib.planning import Population, Rules, decide, population_of, worsened
 from commands.lib.verdicts import Verdict, non_inferior, slice_verdicts, worst
 from stages.lib.kinds import Kind
-from stages.lib.paired import Combinations, accuracy_difference, better, compare, example_difference
+from stages.lib.statistics.paired import (
+    Combinations,
+    accuracy_difference,
+    better,
+    compare,
+    example_difference,
+)
 from stages.lib.task import SourceColumns, Submission, Task
 
 TEST_SETS, SEED = 1_000, 1

@@ -2,7 +2,8 @@
 
 Each run is a branch, a tag, a commit, the name of a DVC experiment, or `workspace`. The others are compared
 with the first, on the examples that all of them have, unchanged. With --seeds, runs whose params differ in
-nothing but seeds are one family, and it is families that are compared (stages/lib/paired.py says how).
+nothing but seeds are one family, and it is families that are compared (stages/lib/statistics/paired.py says
+how).
 """
 
 import json
@@ -26,9 +27,9 @@ from commands.lib.flipped import change_sentence, flipped, lines_of, tables_of
 from commands.lib.runs import opened
 from commands.lib.terminal import as_interval, as_p, columns, score_name, visible
 from stages.lib.exceptions import ConfigError
-from stages.lib.pages import markdown_page
-from stages.lib.predictions import FINETUNED
+from stages.lib.pages.pages import markdown_page
 from stages.lib.stage import run
+from stages.lib.statistics.predictions import FINETUNED
 from stages.lib.task import Task
 
 UNDEFINED = "-"

@@ -29,11 +29,11 @@ import typer
 from tqdm import tqdm
 
 from commands.lib.labelling import labeller, names_said
+from stages.lib.encoders.served import Served, read_served
 from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.operating import PRECISIONS, OperatingPoint
-from stages.lib.served import Served, read_served
 from stages.lib.stage import run
+from stages.lib.statistics.operating import PRECISIONS, OperatingPoint
 from stages.lib.tables import replacing
 from stages.lib.versions import warn_of_drift
 

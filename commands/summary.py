@@ -14,8 +14,8 @@ from commands.lib.terminal import as_interval, as_p, score_name
 from stages.lib.config import read_yaml
 from stages.lib.exceptions import DataError
 from stages.lib.params import PARAMS_FILE
-from stages.lib.predictions import BASELINES, FINETUNED
 from stages.lib.stage import TIMINGS, run
+from stages.lib.statistics.predictions import BASELINES, FINETUNED
 from stages.lib.task import Task, read_task
 
 METRICS_A_BLOCK = 4  # a name and four `0.551 [0.520, 0.582]` fill 100 columns

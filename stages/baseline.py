@@ -21,14 +21,14 @@ from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 from stages.lib.arrow import open_stream, vectors_of
-from stages.lib.calibration import fit_temperature
 from stages.lib.labels import array_of
-from stages.lib.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
-from stages.lib.multi_label import fit_thresholds
 from stages.lib.params import StageParams, load_params
-from stages.lib.predictions import predicted_of, write_predictions
-from stages.lib.scores import scores
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.calibration import fit_temperature
+from stages.lib.statistics.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
+from stages.lib.statistics.multi_label import fit_thresholds
+from stages.lib.statistics.predictions import predicted_of, write_predictions
+from stages.lib.statistics.scores import scores
 from stages.lib.tables import in_use, replacing_folder, write_json
 from stages.lib.task import Task, read_task
 

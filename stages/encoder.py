@@ -15,13 +15,13 @@ from typing import Any, Literal
 
 from safetensors import SafetensorError, safe_open
 
+from stages.lib.encoders.probing import probe
+from stages.lib.encoders.traits import reads_type_ids, write_traits
 from stages.lib.exceptions import EncoderError
-from stages.lib.hub_errors import explained
 from stages.lib.params import StageParams, load_params
-from stages.lib.probing import probe
+from stages.lib.sources.hub_errors import explained
 from stages.lib.stage import OutPath, run
 from stages.lib.tables import replacing_folder, write_json
-from stages.lib.traits import reads_type_ids, write_traits
 
 # SHA-256 of the packaged files, which are those of sentence-transformers/all-MiniLM-L6-v2 on the Hub.
 PACKAGES = {

@@ -1,11 +1,12 @@
 """Find what goes wrong, where and why: tables for the report.
 
 examples.parquet   one row a labelled example: its texts as written, its label, what the fine-tuned model
-                   says, how wrong that is (stages/lib/example_errors.py), and what each baseline says (of a
-                   training row out of fold, so that no baseline is quoted on what it learned by heart)
+                   says, how wrong that is (stages/lib/pages/example_errors.py), and what each baseline says
+                   (of a training row out of fold, so that no baseline is quoted on what it learned by heart)
 map.parquet        id, role, label, predicted, x, y: the fine-tuned model's vectors laid out in a plane
 
-and by the kind of task those of stages/lib/error_tables.py: confusion, by_range, or by_label and missed.
+and by the kind of task those of stages/lib/pages/error_tables.py: confusion, by_range, or by_label and
+missed.
 """
 
 from pathlib import Path
@@ -16,13 +17,13 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from stages.lib.arrow import open_stream, vectors_of
-from stages.lib.error_numbers import error_line, error_numbers
-from stages.lib.error_tables import error_tables
-from stages.lib.example_errors import judged, said
 from stages.lib.exceptions import DataError
+from stages.lib.pages.error_numbers import error_line, error_numbers
+from stages.lib.pages.error_tables import error_tables
+from stages.lib.pages.example_errors import judged, said
 from stages.lib.params import StageParams, load_params
-from stages.lib.predictions import BASELINES, FINETUNED, read_predictions
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.predictions import BASELINES, FINETUNED, read_predictions
 from stages.lib.tables import replacing_folder, write_json, write_parquet
 from stages.lib.task import Task, read_task
 

@@ -33,19 +33,25 @@ from pydantic import Field
 from tqdm import tqdm
 
 from stages.lib.arrow import open_stream
-from stages.lib.diagrams import CONFUSION, DIAGRAMS, Judged, diagrams
 from stages.lib.exceptions import DataError
-from stages.lib.external import read_external
-from stages.lib.judging import Figures, Model, Settings, judge, judge_against, judge_slices
 from stages.lib.labels import array_of
-from stages.lib.operating import OperatingPoint, operating_points
 from stages.lib.params import StageParams, load_params
-from stages.lib.predictions import BASELINES, FINETUNED, evaluation_roles, logits_of, read_predictions
-from stages.lib.slices import Slice, slices_of
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.diagrams import CONFUSION, DIAGRAMS, Judged, diagrams
+from stages.lib.statistics.external import read_external
+from stages.lib.statistics.judging import Figures, Model, Settings, judge, judge_against, judge_slices
+from stages.lib.statistics.operating import OperatingPoint, operating_points
+from stages.lib.statistics.predictions import (
+    BASELINES,
+    FINETUNED,
+    evaluation_roles,
+    logits_of,
+    read_predictions,
+)
+from stages.lib.statistics.slices import Slice, slices_of
+from stages.lib.statistics.thresholds import best_f1_threshold
 from stages.lib.tables import replacing, write_json, write_text
 from stages.lib.task import Task, read_task
-from stages.lib.thresholds import best_f1_threshold
 
 EMPTY_TABLE = "none.json"  # no rows: of a plot that this kind of task does not have
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from transformers import AutoModel
 
 from stages.lib.arrow import open_stream, write_vectors
-from stages.lib.inference import Pooling, infer, load, pooler
+from stages.lib.encoders.inference import Pooling, infer, load, pooler
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import write_json

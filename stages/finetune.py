@@ -36,23 +36,31 @@ from transformers import (
 )
 
 from stages.lib.arrow import open_stream
-from stages.lib.batching import padded
-from stages.lib.calibration import fit_temperature
 from stages.lib.cleaning import read_cleaning
-from stages.lib.encoding import CUT_FROM, keep_of, max_tokens_of
+from stages.lib.encoders.batching import padded
+from stages.lib.encoders.encoding import CUT_FROM, keep_of, max_tokens_of
+from stages.lib.encoders.heads import (
+    AS_THEY_ARE,
+    TARGETS_OF_KINDS,
+    Scale,
+    last_layer,
+    load_model,
+    rescale,
+    scale_of,
+)
+from stages.lib.encoders.inference import infer, inputs_read, padding_id_of, quieten_transformers
+from stages.lib.encoders.learning_curve import Curve, Progress
+from stages.lib.encoders.metrics import TaskScores
+from stages.lib.encoders.served import Served, write_served
 from stages.lib.exceptions import ConfigError
-from stages.lib.heads import AS_THEY_ARE, TARGETS_OF_KINDS, Scale, last_layer, load_model, rescale, scale_of
-from stages.lib.inference import infer, inputs_read, padding_id_of, quieten_transformers
 from stages.lib.kinds import Kind
 from stages.lib.labels import array_of
-from stages.lib.learning_curve import Curve, Progress
-from stages.lib.metrics import TaskScores
-from stages.lib.multi_label import above, fit_thresholds
-from stages.lib.operating import OperatingPoint, operating_points
 from stages.lib.params import StageParams, load_params
-from stages.lib.scores import Scores, scores
-from stages.lib.served import Served, write_served
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.calibration import fit_temperature
+from stages.lib.statistics.multi_label import above, fit_thresholds
+from stages.lib.statistics.operating import OperatingPoint, operating_points
+from stages.lib.statistics.scores import Scores, scores
 from stages.lib.tables import replacing_folder, write_json
 from stages.lib.task import Task, read_task
 from stages.lib.versions import warn_of_drift

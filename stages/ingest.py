@@ -15,14 +15,14 @@ import polars as pl
 from tqdm import tqdm
 
 from stages.lib.exceptions import SourceError
-from stages.lib.hub import hub_rows
-from stages.lib.label_cells import Label, as_text, read_label
 from stages.lib.label_counts import label_counts
 from stages.lib.labels import NAMES
 from stages.lib.params import StageParams, load_params
-from stages.lib.reading import Row, layout_of, read_rows
-from stages.lib.source import SOURCE_FILE, Source, Wanted, as_task, read_source
-from stages.lib.source_keys import nearest
+from stages.lib.sources.hub import hub_rows
+from stages.lib.sources.label_cells import Label, as_text, read_label
+from stages.lib.sources.reading import Row, layout_of, read_rows
+from stages.lib.sources.source import SOURCE_FILE, Source, Wanted, as_task, read_source
+from stages.lib.sources.source_keys import nearest
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import write_json, write_parquet
 from stages.lib.task import write_task

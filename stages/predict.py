@@ -9,13 +9,13 @@ from pydantic import Field
 from transformers import AutoModelForSequenceClassification
 
 from stages.lib.arrow import open_stream, write_vectors
-from stages.lib.inference import Pooling, infer, load, pooler
+from stages.lib.encoders.inference import Pooling, infer, load, pooler
+from stages.lib.encoders.served import read_served
 from stages.lib.labels import column_of
 from stages.lib.params import StageParams, load_params
-from stages.lib.predictions import FINETUNED, predicted_of, write_predictions
-from stages.lib.served import read_served
+from stages.lib.sources.submission import write_submissions
 from stages.lib.stage import InPath, OutPath, run
-from stages.lib.submission import write_submissions
+from stages.lib.statistics.predictions import FINETUNED, predicted_of, write_predictions
 from stages.lib.tables import replacing_folder, write_json
 from stages.lib.task import read_task
 from stages.lib.versions import warn_of_drift

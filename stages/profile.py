@@ -13,9 +13,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from pydantic import Field
 
-from stages.lib.groups import Groups, groups_of, in_groups
-from stages.lib.label_profile import label_line, label_profile, shown_label
-from stages.lib.length_statistics import (
+from stages.lib.pages.label_profile import label_line, label_profile, shown_label
+from stages.lib.pages.length_statistics import (
     UNITS,
     length_histogram,
     length_statistics,
@@ -23,10 +22,11 @@ from stages.lib.length_statistics import (
     statistics_of_each_text,
     with_lengths,
 )
-from stages.lib.pages import markdown_page
+from stages.lib.pages.pages import markdown_page
+from stages.lib.pages.plots import color_of, drawing, write_png
 from stages.lib.params import StageParams, load_params
-from stages.lib.plots import color_of, drawing, write_png
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.groups import Groups, groups_of, in_groups
 from stages.lib.tables import in_use, replacing_folder, write_json, write_text
 from stages.lib.task import Task, read_task
 

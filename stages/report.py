@@ -1,7 +1,7 @@
 """Lay the tables and the numbers out as pages to read: errors.html, one file without network, and errors.md.
 
-Every text is only shown: stages.lib.pages escapes it. What differs by the kind of task are the tables that
-stand between the scores and the examples, and a template of its own for each page.
+Every text is only shown: stages.lib.pages.pages escapes it. What differs by the kind of task are the tables
+that stand between the scores and the examples, and a template of its own for each page.
 """
 
 import json
@@ -16,19 +16,19 @@ from pydantic import Field
 
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import Kind
-from stages.lib.pages import html_page, markdown_page
+from stages.lib.pages.pages import html_page, markdown_page
+from stages.lib.pages.plots import LIGHT
+from stages.lib.pages.shown_classes import classes_to_show, frequent_confusions, matrix
+from stages.lib.pages.shown_examples import shown_examples
+from stages.lib.pages.shown_labels import frequent_misses, label_rows
+from stages.lib.pages.shown_residuals import ranges, residual_plot, scatter_plots
+from stages.lib.pages.shown_scores import score_rows, scores_to_show
+from stages.lib.pages.vector_map import map_png, map_view
 from stages.lib.params import StageParams, load_params
-from stages.lib.plots import LIGHT
-from stages.lib.predictions import FINETUNED
-from stages.lib.shown_classes import classes_to_show, frequent_confusions, matrix
-from stages.lib.shown_examples import shown_examples
-from stages.lib.shown_labels import frequent_misses, label_rows
-from stages.lib.shown_residuals import ranges, residual_plot, scatter_plots
-from stages.lib.shown_scores import score_rows, scores_to_show
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.predictions import FINETUNED
 from stages.lib.tables import replacing_folder, write_json, write_text
 from stages.lib.task import Task, read_task
-from stages.lib.vector_map import map_png, map_view
 
 View = dict[str, Any]  # what the templates show
 

@@ -16,7 +16,7 @@ from stages.lib.exceptions import DataError
 from stages.lib.kinds import Kind
 from stages.lib.label_counts import label_counts
 from stages.lib.params import StageParams, load_params
-from stages.lib.shares import difference, lacking
+from stages.lib.sources.shares import difference, lacking
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import in_use, write_json, write_parquet
 from stages.lib.task import Task, is_unlabelled, read_task

@@ -14,7 +14,8 @@ from tokenizers import Encoding, Tokenizer
 from tqdm import tqdm
 
 from stages.lib.arrow import write_stream
-from stages.lib.encoding import KEEP, MAX_TOKENS, Keep, as_table, encode, load_tokenizer, uncut
+from stages.lib.encoders.encoding import KEEP, MAX_TOKENS, Keep, as_table, encode, load_tokenizer, uncut
+from stages.lib.encoders.traits import Traits, read_traits
 from stages.lib.exceptions import ConfigError
 from stages.lib.kinds import Kind
 from stages.lib.labels import numbers_of
@@ -22,7 +23,6 @@ from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import in_use, write_json
 from stages.lib.task import Task, read_task
-from stages.lib.traits import Traits, read_traits
 
 ROWS_PER_BATCH = 10_000
 LABEL_TYPE_OF_KINDS: dict[Kind, pa.DataType] = {

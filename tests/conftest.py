@@ -1,6 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
+
+# Before anything imports torch: two workers on two cores gain nothing from two threads each, and wait for them.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.tiny import commit, dvc, make_tiny_project
 

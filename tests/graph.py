@@ -12,6 +12,12 @@ from typing import Any
 from stages.lib.config import read_yaml
 
 ROOMS = ("stages", "commands", "tests", "bench")
+ROOMS_OF_LIB: dict[str, tuple[str, ...]] = {
+    "sources": (),
+    "statistics": (),
+    "encoders": ("statistics",),
+    "pages": ("statistics",),
+}
 KNOBS = "params.yaml"
 # the knobs are params; the lock is read to warn and the log is written for people: no output comes of either
 NO_CODE = (KNOBS, "requirements.lock", ".textrail/timings.jsonl")
@@ -62,12 +68,19 @@ def packages_hold_no_code(project: Project) -> Iterator[str]:
 
 
 def arrows_run_one_way(project: Project) -> Iterator[str]:
-    """commands -> commands.lib -> stages.lib, commands -> stages -> stages.lib; no stage imports a stage."""
+    """commands -> commands.lib -> stages.lib, commands -> stages -> stages.lib; no stage imports a stage.
+
+    Within stages.lib its rooms rest on what lies in lib itself; ROOMS_OF_LIB says which of them on which.
+    """
+    everything = tuple(f"stages/lib{room}" for room in ("", *(f"/{name}" for name in ROOMS_OF_LIB)))
     allowed = {
-        "commands": ("commands", "commands/lib", "stages", "stages/lib"),
-        "commands/lib": ("commands/lib", "stages/lib"),
-        "stages": ("stages/lib",),
+        "commands": ("commands", "commands/lib", "stages", *everything),
+        "commands/lib": ("commands/lib", *everything),
+        "stages": everything,
         "stages/lib": ("stages/lib",),
+    } | {
+        f"stages/lib/{name}": ("stages/lib", *(f"stages/lib/{room}" for room in (name, *below)))
+        for name, below in ROOMS_OF_LIB.items()
     }
     for room, rooms in allowed.items():
         for path in sorted((project.root / room).glob("*.py")):
@@ -80,7 +93,7 @@ def lib_is_used(project: Project) -> Iterator[str]:
     """A lib module that no stage and no command reaches is dead (docs/decisions/lib.md)."""
     users = [path for room in ("stages", "commands") for path in (project.root / room).glob("*.py")]
     reached = {path: _reachable(path, project.root) for path in users}
-    libs = [path for room in ("stages", "commands") for path in (project.root / room / "lib").glob("*.py")]
+    libs = [path for room in ("stages", "commands") for path in (project.root / room / "lib").rglob("*.py")]
     for path in sorted(libs):
         name = str(path.relative_to(project.root))
         if path.name != "__init__.py" and not any(name in files for files in reached.values()):

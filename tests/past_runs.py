@@ -10,7 +10,7 @@ import polars as pl
 
 from commands.lib.runs import Run
 from stages.lib.labels import NAMES, array_of, column_of, numbers_of
-from stages.lib.predictions import write_predictions
+from stages.lib.statistics.predictions import write_predictions
 from stages.lib.tables import write_parquet
 from stages.lib.task import Task, write_task
 from tests.predicted import task_of

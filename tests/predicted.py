@@ -10,7 +10,7 @@ import pyarrow as pa
 from stages.lib.arrow import write_vectors
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.labels import array_of, numbers_of
-from stages.lib.predictions import write_predictions
+from stages.lib.statistics.predictions import write_predictions
 from stages.lib.tables import write_parquet
 from stages.lib.task import SourceColumns, Submission, Task, write_task
 

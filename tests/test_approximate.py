@@ -10,7 +10,7 @@ from commands.lib.evidence import gather
 from commands.lib.planning import Rates, Rules
 from commands.lib.verdicts import non_inferior
 from stages.lib.exceptions import RunError
-from stages.lib.paired import better, compare
+from stages.lib.statistics.paired import better, compare
 from stages.lib.task import Task
 from tests.past_runs import TOPICS, Example, scored_of, topics_of, write_run
 from tests.predicted import task_of

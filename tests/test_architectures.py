@@ -16,13 +16,13 @@ from transformers import (
     TextClassificationPipeline,
 )
 
-from stages.lib.batching import padded
-from stages.lib.encoding import Keep, as_table, encode, load_tokenizer
+from stages.lib.encoders.batching import padded
+from stages.lib.encoders.encoding import Keep, as_table, encode, load_tokenizer
+from stages.lib.encoders.heads import last_layer, load_model
+from stages.lib.encoders.inference import Pooling, infer, inputs_read, load, padding_id_of, pooler, states_of
+from stages.lib.encoders.traits import read_traits
 from stages.lib.exceptions import ConfigError
-from stages.lib.heads import last_layer, load_model
-from stages.lib.inference import Pooling, infer, inputs_read, load, padding_id_of, pooler, states_of
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.traits import read_traits
 from stages.tokenize import check_fits
 from tests.architectures import ARCHITECTURES, ROOM, Architecture, lay_encoder, write_origin
 from tests.predicted import task_of

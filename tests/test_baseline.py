@@ -14,8 +14,8 @@ from stages.lib.arrow import write_vectors
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import Kind
 from stages.lib.labels import NUMBERS
-from stages.lib.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
-from stages.lib.predictions import logits_of, predicted_of, read_predictions
+from stages.lib.statistics.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
+from stages.lib.statistics.predictions import logits_of, predicted_of, read_predictions
 from stages.lib.tables import write_parquet
 from stages.lib.task import write_task
 from tests.predicted import task_of

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax, softmax
 
-from stages.lib.calibration import COLDEST, HOTTEST, fit_temperature
+from stages.lib.statistics.calibration import COLDEST, HOTTEST, fit_temperature
 
 
 def drawn(logits_NC: np.ndarray, seed: int) -> np.ndarray:

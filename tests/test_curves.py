@@ -11,8 +11,8 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from stages.lib.curves import precision_recall, roc
 from stages.lib.exceptions import DataError
+from stages.lib.statistics.curves import precision_recall, roc
 from stages.lib.task import Task
 from tests.predicted import task_of
 

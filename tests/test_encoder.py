@@ -8,8 +8,8 @@ from transformers import AutoTokenizer
 
 from stages import encoder as stage
 from stages.encoder import Params, count_parameters, locate, main, packaged, sha256
+from stages.lib.encoders.traits import read_traits
 from stages.lib.exceptions import EncoderError
-from stages.lib.traits import read_traits
 from tests.architectures import lay_encoder, write_origin
 from tests.tiny import write_encoder
 

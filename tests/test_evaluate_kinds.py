@@ -12,12 +12,12 @@ from scipy.stats import pearsonr, t, ttest_ind
 from sklearn.metrics import f1_score, log_loss
 
 from stages.evaluate import seed_of, summarize
-from stages.lib.diagrams import DIAGRAMS, SCATTER_POINTS, Judged, by_label, residuals, scatter
-from stages.lib.judging import Model, Settings, judge_against, size_of_errors
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.labels import array_of, column_of, names_of
-from stages.lib.predictions import FINETUNED, predicted_of, write_predictions
-from stages.lib.scores import scores
+from stages.lib.statistics.diagrams import DIAGRAMS, SCATTER_POINTS, Judged, by_label, residuals, scatter
+from stages.lib.statistics.judging import Model, Settings, judge_against, size_of_errors
+from stages.lib.statistics.predictions import FINETUNED, predicted_of, write_predictions
+from stages.lib.statistics.scores import scores
 from stages.lib.tables import write_json, write_parquet
 from stages.lib.task import Task, write_task
 from tests.predicted import task_of

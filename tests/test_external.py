@@ -6,8 +6,8 @@ import pytest
 from scipy.special import expit
 
 from stages.lib.exceptions import SourceError
-from stages.lib.external import External, read_external
-from stages.lib.predictions import logits_of, predicted_of
+from stages.lib.statistics.external import External, read_external
+from stages.lib.statistics.predictions import logits_of, predicted_of
 from stages.lib.task import Task
 from tests.predicted import LABELS, examples, task_of
 

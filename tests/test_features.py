@@ -8,7 +8,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from stages.features import main
 from stages.lib.arrow import open_stream, vectors_of, write_stream
-from stages.lib.encoding import as_table, encode, load_tokenizer
+from stages.lib.encoders.encoding import as_table, encode, load_tokenizer
 from tests.test_inference import TEXTS
 from tests.tiny_model import write_model
 

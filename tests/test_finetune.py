@@ -16,11 +16,11 @@ from stages import encoder as encoder_stage
 from stages import finetune, tokenize
 from stages.lib.arrow import open_stream
 from stages.lib.cleaning import Cleaning, write_cleaning
+from stages.lib.encoders.inference import infer, load
+from stages.lib.encoders.served import read_served
 from stages.lib.exceptions import ConfigError
-from stages.lib.inference import infer, load
 from stages.lib.kinds import Kind
 from stages.lib.labels import NAMES
-from stages.lib.served import read_served
 from stages.lib.tables import write_parquet
 from stages.lib.task import write_task
 from tests.predicted import task_of
@@ -225,7 +225,7 @@ def test_the_curve_goes_through_dvclive(folder: Path) -> None:
 def test_the_head_carries_the_temperature(folder: Path) -> None:
     """The served logits are already calibrated: fitting a temperature to them finds 1."""
     numbers = run_stage(epochs=2)
-    from stages.lib.calibration import fit_temperature
+    from stages.lib.statistics.calibration import fit_temperature
 
     validation = open_stream(Path("tokens.arrow")).filter(pa.compute.field("role") == "validation")
     model = load(AutoModelForSequenceClassification, Path("model"))

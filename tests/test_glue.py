@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from stages.ingest import count, find_parts, take
-from stages.lib.source import as_task, read_source
-from stages.lib.submission import write_submissions
+from stages.lib.sources.source import as_task, read_source
+from stages.lib.sources.submission import write_submissions
 from tests.hub_server import Served, serving
 from tests.test_hub import ingest, nowhere
 

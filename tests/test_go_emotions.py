@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from stages.ingest import find_parts, take
-from stages.lib.source import as_task, read_source
+from stages.lib.sources.source import as_task, read_source
 from tests.hub_server import Served, serving
 from tests.test_hub import ingest
 

@@ -1,6 +1,6 @@
 import polars as pl
 
-from stages.lib.groups import groups_of, in_groups
+from stages.lib.statistics.groups import groups_of, in_groups
 from tests.predicted import LABELS, task_of
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.lib.hub import _as_written
+from stages.lib.sources.hub import _as_written
 from tests.hub_server import COMMIT, DATASET, Served, serving
 
 REPOSITORY = Path(__file__).parents[1]

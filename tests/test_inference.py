@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from stages.lib.batching import by_length, padded
-from stages.lib.encoding import as_table, encode, load_tokenizer
+from stages.lib.encoders.batching import by_length, padded
+from stages.lib.encoders.encoding import as_table, encode, load_tokenizer
+from stages.lib.encoders.inference import Pooling, infer, load, padding_id_of, pooler
 from stages.lib.exceptions import EncoderError
-from stages.lib.inference import Pooling, infer, load, padding_id_of, pooler
 from tests.tiny_model import write_model
 
 TEXTS = ["fire", "the fire in my town " * 3, "", "lovely music today", "near my street we saw smoke"]

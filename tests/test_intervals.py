@@ -6,10 +6,10 @@ import pytest
 from scipy.stats import binomtest, bootstrap, pearsonr
 from sklearn.metrics import matthews_corrcoef
 
-from stages.lib.intervals import bca_interval, counts_of, resample, wilson, with_intervals
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.scores import scores, scores_by_class
-from stages.lib.weighted import Counts, averaged_f1, matthews
+from stages.lib.statistics.intervals import bca_interval, counts_of, resample, wilson, with_intervals
+from stages.lib.statistics.scores import scores, scores_by_class
+from stages.lib.statistics.weighted import Counts, averaged_f1, matthews
 from tests.predicted import task_of
 from tests.test_scores import ALL_EXAMPLES, TASKS, random_examples
 
@@ -292,3 +292,14 @@ def test_bca_without_bias_and_skewness_is_the_percentiles() -> None:
     low, high = bca_interval(0.4, draws_R, without_G, alike_G, 0.9)
     assert low < 0.05 < high < 0.95
     assert bca_interval(1.0, np.ones(50), np.ones(4), np.ones(4), 0.95) == (1, 1)
+
+
+def test_bca_of_a_skewed_mean_is_that_of_scipy_and_lies_above_the_percentiles() -> None:
+    values_N = np.random.default_rng(8).exponential(size=25)
+    draws_R = values_N[np.random.default_rng(9).integers(25, size=(40_000, 25))].mean(axis=1)
+    without_G = (values_N.sum() - values_N) / 24
+    found = bca_interval(values_N.mean(), draws_R, without_G, np.ones(25), 0.95)
+    theirs = bootstrap((values_N,), np.mean, n_resamples=40_000, method="BCa", rng=1).confidence_interval
+    width = theirs.high - theirs.low
+    assert found == pytest.approx(tuple(theirs), abs=0.03 * width)
+    assert found[1] > np.quantile(draws_R, 0.975) + 0.06 * width

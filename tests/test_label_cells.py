@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from stages.lib.kinds import KINDS
-from stages.lib.label_cells import LABEL_OF_KINDS, Label, Said, read_label
-from stages.lib.source import Source
+from stages.lib.sources.label_cells import LABEL_OF_KINDS, Label, Said, read_label
+from stages.lib.sources.source import Source
 
 FLAGS = ["toxic", "rude"]
 

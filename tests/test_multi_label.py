@@ -3,7 +3,7 @@ import pytest
 from scipy.special import logit
 from sklearn.metrics import f1_score
 
-from stages.lib.multi_label import UNTUNED, above, best_f1_threshold, fit_thresholds
+from stages.lib.statistics.multi_label import UNTUNED, above, best_f1_threshold, fit_thresholds
 
 
 def test_no_other_threshold_has_a_better_f1() -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.operating import PRECISIONS, OperatingPoint, operating_points
-from stages.lib.thresholds import decided
+from stages.lib.statistics.operating import PRECISIONS, OperatingPoint, operating_points
+from stages.lib.statistics.thresholds import decided
 
 
 def logits_of(probability_of_0: list[float]) -> np.ndarray:

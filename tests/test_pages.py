@@ -1,6 +1,6 @@
 import pytest
 
-from stages.lib.pages import as_loss, as_number, as_percent, as_score, as_signed, escape_markdown
+from stages.lib.pages.pages import as_loss, as_number, as_percent, as_score, as_signed, escape_markdown
 
 
 @pytest.mark.parametrize(

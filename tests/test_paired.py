@@ -6,7 +6,7 @@ from scipy.stats import binomtest, ttest_rel
 from sklearn.metrics import f1_score
 
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.paired import (
+from stages.lib.statistics.paired import (
     Difference,
     Flips,
     accuracy_difference,
@@ -20,8 +20,8 @@ from stages.lib.paired import (
     holm,
     mcnemar,
 )
-from stages.lib.resampling import combinations
-from stages.lib.scores import scores
+from stages.lib.statistics.resampling import combinations
+from stages.lib.statistics.scores import scores
 from tests.predicted import task_of
 from tests.test_scores import TASKS, random_examples
 

@@ -66,8 +66,8 @@ SPOILT_GRAPHS: list[tuple[Check, Callable[[Stages], object], str]] = [
     ),
     (
         graph.code_is_declared,
-        lambda stages: stages["split"]["deps"].append("stages/lib/plots.py"),
-        "split: lists stages/lib/plots.py, which it does not use",
+        lambda stages: stages["split"]["deps"].append("stages/lib/pages/plots.py"),
+        "split: lists stages/lib/pages/plots.py, which it does not use",
     ),
     (
         graph.code_is_declared,
@@ -194,20 +194,20 @@ SPOILT_CODE = [
     (
         graph.code_is_declared,
         "stages/clean.py",
-        "from stages.lib import plots",
-        "clean: uses stages/lib/plots.py, which its deps lack",
+        "from stages.lib.pages import plots",
+        "clean: uses stages/lib/pages/plots.py, which its deps lack",
     ),
     (
         graph.code_is_declared,
         "stages/clean.py",
-        "def late() -> None:\n    import stages.lib.plots",
-        "clean: uses stages/lib/plots.py, which its deps lack",
+        "def late() -> None:\n    import stages.lib.pages.plots",
+        "clean: uses stages/lib/pages/plots.py, which its deps lack",
     ),
     (
         graph.code_is_declared,
         "stages/clean.py",
-        "from .lib.plots import color_of",
-        "clean: uses stages/lib/plots.py, which its deps lack",
+        "from .lib.pages.plots import color_of",
+        "clean: uses stages/lib/pages/plots.py, which its deps lack",
     ),
     (
         graph.code_is_declared,
@@ -247,6 +247,18 @@ SPOILT_CODE = [
     ),
     (
         graph.arrows_run_one_way,
+        "stages/lib/tables.py",
+        "import stages.lib.pages.plots",
+        "stages/lib/tables.py: imports stages/lib/pages/plots.py",
+    ),
+    (
+        graph.arrows_run_one_way,
+        "stages/lib/sources/reading.py",
+        "from stages.lib.statistics.scores import scores",
+        "stages/lib/sources/reading.py: imports stages/lib/statistics/scores.py",
+    ),
+    (
+        graph.arrows_run_one_way,
         "commands/summary.py",
         "import tests.tiny",
         "commands/summary.py: imports tests/tiny.py",
@@ -268,6 +280,12 @@ SPOILT_CODE = [
         "stages/lib/utils.py",
         "SEED = 1",
         "stages/lib/utils.py: no stage and no command uses it",
+    ),
+    (
+        graph.lib_is_used,
+        "stages/lib/pages/utils.py",
+        "SEED = 1",
+        "stages/lib/pages/utils.py: no stage and no command uses it",
     ),
     (
         graph.params_are_declared,

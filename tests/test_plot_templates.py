@@ -14,9 +14,9 @@ from dvc_render.vega_templates import TEMPLATES  # type: ignore[import-untyped]
 
 from stages.evaluate import write_empty_plots
 from stages.lib.config import read_yaml
-from stages.lib.diagrams import DIAGRAMS
 from stages.lib.kinds import KINDS
-from stages.lib.plots import PALETTE
+from stages.lib.pages.plots import PALETTE
+from stages.lib.statistics.diagrams import DIAGRAMS
 from tests.predicted import task_of
 from tests.tiny import ROOT, commit, dvc, git
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import matplotlib
 
-from stages.lib.plots import DARK, LIGHT, Theme, color_of, drawing, marker_of, png, write_png
+from stages.lib.pages.plots import DARK, LIGHT, Theme, color_of, drawing, marker_of, png, write_png
 
 
 def bar(label: str = "joy", theme: Theme = LIGHT) -> bytes:

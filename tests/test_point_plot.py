@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 
-from stages.lib.point_plot import LARGE, LAYERS, SMALL, line_in, point_plot, span_of
+from stages.lib.pages.point_plot import LARGE, LAYERS, SMALL, line_in, point_plot, span_of
 
 SPANS = ((0.0, 10.0), (0.0, 10.0))
 

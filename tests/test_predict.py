@@ -9,10 +9,10 @@ import pytest
 from scipy.special import expit
 
 from stages.lib.arrow import open_stream, vectors_of, write_stream
-from stages.lib.encoding import as_table, encode, load_tokenizer
+from stages.lib.encoders.encoding import as_table, encode, load_tokenizer
 from stages.lib.kinds import Kind
 from stages.lib.labels import array_of
-from stages.lib.predictions import logits_of, read_predictions
+from stages.lib.statistics.predictions import logits_of, read_predictions
 from stages.lib.tables import write_parquet
 from stages.lib.task import SourceColumns, Submission, Task, write_task
 from stages.predict import main

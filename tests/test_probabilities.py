@@ -6,8 +6,8 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import brier_score_loss, log_loss
 
-from stages.lib.intervals import mean_interval, wilson
-from stages.lib.probabilities import (
+from stages.lib.statistics.intervals import mean_interval, wilson
+from stages.lib.statistics.probabilities import (
     LARGEST_LOG_LOSS,
     Bins,
     binned_by,

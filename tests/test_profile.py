@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from stages import profile
-from stages.lib.groups import groups_of
-from stages.lib.length_statistics import length_histogram, with_lengths
+from stages.lib.pages.length_statistics import length_histogram, with_lengths
+from stages.lib.statistics.groups import groups_of
 from stages.lib.tables import write_parquet
 from stages.lib.task import Task, write_task
 from tests.predicted import LABELS, SCORES, SETS, as_splits, splits_of, task_of

@@ -11,9 +11,10 @@ import pytest
 
 from stages import errors, report
 from stages.lib.exceptions import DataError
+from stages.lib.pages.shown_classes import OTHERS, classes_to_show, frequent_confusions, matrix
+from stages.lib.pages.shown_examples import clipped, shown_examples
+from stages.lib.pages.shown_residuals import evenly
 from stages.lib.params import load_params
-from stages.lib.shown_classes import OTHERS, classes_to_show, frequent_confusions, matrix
-from stages.lib.shown_examples import clipped, shown_examples
 from stages.lib.task import Task, read_task, write_task
 from tests.predicted import LABELS, task_of, write_labelled_sets, write_project, write_scored
 
@@ -358,6 +359,12 @@ def test_every_model_has_its_scatter_and_the_fine_tuned_one_its_residuals(projec
     assert all(f"](images/{name})" in markdown for name in files)
     assert "3 of the 4 examples" in " ".join(outline.text.split())
     assert 'id="confusion"' not in page
+
+
+def test_of_more_examples_than_a_plot_holds_those_at_even_distances_are_drawn() -> None:
+    rows = pl.DataFrame({"id": list("edcba"), "label": [5.0, 1.0, 2.0, 4.0, 3.0]})
+    assert evenly(rows, 3)["label"].to_list() == [1, 3, 5]
+    assert evenly(rows, 9)["label"].to_list() == [1, 2, 3, 4, 5]
 
 
 def test_a_plot_in_a_file_is_an_image_by_itself(project: Path) -> None:

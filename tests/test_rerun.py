@@ -113,9 +113,9 @@ def test_a_knob_reruns_what_depends_on_it(
 
 
 def test_a_comment_reruns_the_users_of_its_file_and_no_more(project: Path) -> None:
-    with (project / "stages/lib/plots.py").open("a", encoding="utf-8") as file:
+    with (project / "stages/lib/pages/plots.py").open("a", encoding="utf-8") as file:
         file.write("# a comment\n")
-    users = [stage for stage in STAGES if "stages/lib/plots.py" in deps(project, stage)]
+    users = [stage for stage in STAGES if "stages/lib/pages/plots.py" in deps(project, stage)]
     assert stages_run(dvc(project, "repro")) == users
 
 

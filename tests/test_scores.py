@@ -18,7 +18,7 @@ from sklearn.metrics import (
 )
 
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.scores import metric_names, scores, scores_by_class, undefined
+from stages.lib.statistics.scores import metric_names, scores, scores_by_class, undefined
 from tests.predicted import task_of
 
 SPAM = task_of(["ham", "spam"], positive="spam")

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from stages.lib.kinds import Kind
-from stages.lib.slices import by_range, counted, frequent, lengths, round_step, scripts, slices_of
+from stages.lib.statistics.slices import by_range, counted, frequent, lengths, round_step, scripts, slices_of
 from tests.predicted import task_of
 
 

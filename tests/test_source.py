@@ -7,7 +7,7 @@ import pytest
 
 from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.kinds import KINDS
-from stages.lib.source import KEYS_OF_KINDS, Source, as_task, read_source
+from stages.lib.sources.source import KEYS_OF_KINDS, Source, as_task, read_source
 
 SOURCE = """\
 title: moods

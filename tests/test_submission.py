@@ -8,7 +8,7 @@ import pytest
 
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.labels import NUMBERS
-from stages.lib.submission import RAW_OF_KINDS, write_submissions
+from stages.lib.sources.submission import RAW_OF_KINDS, write_submissions
 from stages.lib.task import Submission, Task
 from tests.predicted import task_of
 

@@ -1,8 +1,8 @@
 import numpy as np
 
-from stages.lib.scores import scores
+from stages.lib.statistics.scores import scores
+from stages.lib.statistics.thresholds import best_f1_threshold, predicted_at
 from stages.lib.task import Task
-from stages.lib.thresholds import best_f1_threshold, predicted_at
 from tests.predicted import task_of
 
 

@@ -10,13 +10,13 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from stages.lib.arrow import open_stream
-from stages.lib.encoding import encode, keep_of, load_tokenizer, max_tokens_of, uncut
+from stages.lib.encoders.encoding import encode, keep_of, load_tokenizer, max_tokens_of, uncut
+from stages.lib.encoders.traits import Traits, write_traits
 from stages.lib.exceptions import ConfigError, EncoderError
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.labels import NUMBERS
 from stages.lib.tables import write_parquet
 from stages.lib.task import Task, write_task
-from stages.lib.traits import Traits, write_traits
 from stages.tokenize import check_fits, describe, describe_losses, lost_of, main, unknown_id
 from tests.predicted import task_of
 from tests.tiny import write_encoder

@@ -4,8 +4,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from stages.lib.kinds import Kind
-from stages.lib.plots import DARK, LIGHT, Theme
-from stages.lib.vector_map import by_rarest_label, colors_of, map_png, map_view, rarest_labels
+from stages.lib.pages.plots import DARK, LIGHT, Theme
+from stages.lib.pages.vector_map import by_rarest_label, colors_of, map_png, map_view, rarest_labels
 from tests.predicted import LABELS, task_of
 
 POINTS: dict[Kind, pl.DataFrame] = {

@@ -1,7 +1,7 @@
 import pytest
 
 from commands.lib.verdicts import Finding, Verdict, non_inferior, overall, slice_verdicts, within
-from stages.lib.paired import Difference
+from stages.lib.statistics.paired import Difference
 
 
 def difference(low: float, high: float, p: float = 1.0) -> Difference:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from stages.lib.kinds import Kind
-from stages.lib.resampling import combinations, draws, jackknifed, resampled, scores_of
-from stages.lib.scores import scores
-from stages.lib.weighted import weighted_scores
+from stages.lib.statistics.resampling import combinations, draws, jackknifed, resampled, scores_of
+from stages.lib.statistics.scores import scores
+from stages.lib.statistics.weighted import weighted_scores
 from tests.test_scores import ALL_EXAMPLES, TASKS, random_examples
 
 each_kind = pytest.mark.parametrize("kind", get_args(Kind))
@@ -60,7 +60,7 @@ def test_all_resamples_are_there_and_each_has_as_many_examples(
     whole = np.concatenate(list(draws(found, 57, seed=1)))
     assert whole.shape == (57, len(found.counts))
     assert (whole.sum(axis=1) == len(labels_N)).all()
-    monkeypatch.setattr("stages.lib.resampling.CELLS_AT_ONCE", 5 * len(found.counts))
+    monkeypatch.setattr("stages.lib.statistics.resampling.CELLS_AT_ONCE", 5 * len(found.counts))
     assert [len(block) for block in draws(found, 12, seed=1)] == [5, 5, 2]
     assert (np.concatenate(list(draws(found, 57, seed=1))) == whole).all()
 
@@ -98,6 +98,6 @@ def test_a_jackknife_of_many_examples_leaves_out_groups(monkeypatch: pytest.Monk
         return float(np.sqrt((groups - 1) ** 2 / groups) * np.std(values["pearson"]))
 
     single = error()
-    monkeypatch.setattr("stages.lib.resampling.MOST_GROUPS", 300)
+    monkeypatch.setattr("stages.lib.statistics.resampling.MOST_GROUPS", 300)
     assert len(jackknifed(TASKS["regression"], found, seed=1)[1]) == 300
     assert error() == pytest.approx(single, rel=0.15)

@@ -5,9 +5,9 @@ from pathlib import Path
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
 from stages.lib.cleaning import Cleaning
+from stages.lib.encoders.served import Served, write_served
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.operating import OperatingPoint
-from stages.lib.served import Served, write_served
+from stages.lib.statistics.operating import OperatingPoint
 from tests.tiny import write_encoder
 
 

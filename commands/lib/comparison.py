@@ -10,8 +10,8 @@ from commands.lib.pairing import TEXTS, answers_of, common_task
 from commands.lib.runs import SPLITS, Run, changed, flat
 from stages.lib.exceptions import RunError
 from stages.lib.labels import array_of, numbers_of
-from stages.lib.paired import Difference, Flips, compare, compare_families, flips, holm
-from stages.lib.scores import scores
+from stages.lib.statistics.paired import Difference, Flips, compare, compare_families, flips, holm
+from stages.lib.statistics.scores import scores
 from stages.lib.task import Task
 
 SEEDS = ("baseline.seed", "encoder.seed", "finetune.seed")  # all that the runs of a family may differ in

@@ -14,8 +14,8 @@ from commands.lib.pairing import Pairing, answered_anew, answers_of, common_task
 from commands.lib.runs import SPLITS, Run
 from stages.lib.exceptions import RunError
 from stages.lib.labels import array_of, numbers_of
-from stages.lib.predictions import FINETUNED
-from stages.lib.scores import scores, undefined
+from stages.lib.statistics.predictions import FINETUNED
+from stages.lib.statistics.scores import scores, undefined
 from stages.lib.tables import in_use
 from stages.lib.task import Task
 

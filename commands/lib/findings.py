@@ -10,9 +10,9 @@ from commands.lib.evidence import Evidence, require_defined
 from commands.lib.policy import Limits, Params
 from commands.lib.verdicts import Finding, non_inferior, slice_verdicts, within
 from stages.lib.kinds import Kind
-from stages.lib.paired import better, compare, example_difference, flips
-from stages.lib.probabilities import expected_calibration_error
-from stages.lib.slices import slices_of
+from stages.lib.statistics.paired import better, compare, example_difference, flips
+from stages.lib.statistics.probabilities import expected_calibration_error
+from stages.lib.statistics.slices import slices_of
 
 
 def role_findings(evidence: Evidence, limits: Limits, policy: Params) -> Iterator[Finding]:

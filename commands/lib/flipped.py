@@ -10,7 +10,7 @@ import polars as pl
 from commands.lib.pairing import TEXTS
 from commands.lib.terminal import WIDTH, cut
 from stages.lib.kinds import Kind
-from stages.lib.paired import flips
+from stages.lib.statistics.paired import flips
 from stages.lib.task import Task
 
 MOST_CHARACTERS = 200

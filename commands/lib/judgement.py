@@ -10,7 +10,7 @@ from commands.lib.flipped import lines_of, tables_of
 from commands.lib.terminal import as_interval, columns, cut, score_name, visible
 from commands.lib.verdicts import EXIT_STATUS, Finding
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.pages import markdown_page
+from stages.lib.pages.pages import markdown_page
 
 VERDICT_LINES = {
     "pass": "PASS: {new} may be merged over {old}",

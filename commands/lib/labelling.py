@@ -9,11 +9,11 @@ from scipy.special import expit, softmax
 from transformers import AutoModelForSequenceClassification
 
 from stages.lib.cleaning import cleaned
-from stages.lib.encoding import as_table, encode, load_tokenizer
-from stages.lib.inference import infer, load
+from stages.lib.encoders.encoding import as_table, encode, load_tokenizer
+from stages.lib.encoders.inference import infer, load
+from stages.lib.encoders.served import Served
 from stages.lib.kinds import Kind
 from stages.lib.labels import NAMES
-from stages.lib.served import Served
 
 Labeller = Callable[[pl.DataFrame], np.ndarray]
 

@@ -11,8 +11,8 @@ import polars as pl
 from commands.lib.runs import MODEL, SPLITS, Run
 from stages.lib.exceptions import RunError, TextrailError
 from stages.lib.labels import NAMES, column_of, names_of, numbers_of
-from stages.lib.operating import probabilities_of
-from stages.lib.predictions import evaluation_roles, logits_of, predicted_of
+from stages.lib.statistics.operating import probabilities_of
+from stages.lib.statistics.predictions import evaluation_roles, logits_of, predicted_of
 from stages.lib.task import Task
 
 TEXTS = ("text_original", "text_pair_original")
@@ -116,7 +116,7 @@ def answered_anew(run: Run, rows: pl.DataFrame) -> pl.DataFrame:
     """
     # torch takes seconds to import, and few comparisons need it
     from commands.lib.labelling import labeller, names_said
-    from stages.lib.served import read_served
+    from stages.lib.encoders.served import read_served
 
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"

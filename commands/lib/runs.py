@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from stages.lib.exceptions import RunError
-from stages.lib.predictions import BASELINES, FINETUNED
+from stages.lib.statistics.predictions import BASELINES, FINETUNED
 from stages.lib.task import Task
 
 WORKSPACE = "workspace"

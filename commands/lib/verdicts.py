@@ -7,7 +7,7 @@ where the whole interval lies below zero. Otherwise the examples do not tell.
 
 from typing import Literal, NamedTuple
 
-from stages.lib.paired import Difference, holm
+from stages.lib.statistics.paired import Difference, holm
 
 Verdict = Literal["pass", "worse", "undecided"]
 

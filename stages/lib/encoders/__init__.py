@@ -1,0 +1,1 @@
+"""Encoders: what they read, how they run, and the head that is trained on them."""

@@ -1,0 +1,47 @@
+"""What a model needs besides its weights to be served as it was trained: textrail.json in its folder."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from stages.lib.cleaning import Cleaning
+from stages.lib.config import StrictModel
+from stages.lib.exceptions import EncoderError
+from stages.lib.kinds import Kind
+from stages.lib.statistics.operating import OperatingPoint
+from stages.lib.tables import write_json
+
+FILE = "textrail.json"
+
+
+class Served(StrictModel):
+    kind: Kind
+    cleaning: Cleaning
+    text_columns: list[str]  # the source's names of the texts that the model reads, in order
+    labels: list[str]  # none for a regression
+    max_tokens: int
+    keep: Literal["head", "tail"]  # of longer texts
+    temperature: float | None  # already divided out of the head's weights; here for the record
+    operating: list[OperatingPoint]  # the probability from which no person need look, by precision
+    thresholds: list[float] | None  # of several labels a text, the least probability of each
+
+
+def write_served(served: Served, folder: Path) -> None:
+    write_json(served.model_dump(), folder / FILE)
+
+
+def read_served(folder: Path) -> Served:
+    """Raises EncoderError where the folder holds no model that textrail made."""
+    try:
+        return Served.model_validate_json((folder / FILE).read_bytes())
+    except FileNotFoundError:
+        raise EncoderError(
+            f"{folder / FILE}: no such file; expected a model that `dvc repro` made, such as models/finetuned"
+        ) from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise EncoderError(
+            f"{folder / FILE}: {where}: {problem['msg']}; was it made by another version?"
+        ) from None

@@ -1,0 +1,1 @@
+"""Sources: their keys, files and labels, and how predictions are handed in to them."""
