@@ -33,6 +33,7 @@ from stages.lib.statistics.weighted import Counts, averaged_f1, matthews
 from stages.lib.task import SourceColumns, Submission, Task
 
 TEST_SETS, RESAMPLES, CONFIDENCE, SEED = 1_000, 1_000, 0.95, 1
+FEWER_TEST_SETS = 300  # of many examples, of numbers and of several labels
 TAILS = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
 
 # name -> (share of each class, what the model says of each class); rows are true classes
@@ -155,8 +156,9 @@ def scores_of_kind(kind: str) -> None:
                 continue
             truths = true_values(task, *draw(POPULATION, np.random.default_rng(SEED)))
             for n in numbers:
-                sets = pool.imap_unordered(partial(held, name, n, truths), range(TEST_SETS), chunksize=10)
-                seen = list(tqdm(sets, f"{name}, n = {n:,}", TEST_SETS, delay=2, disable=None))
+                many = TEST_SETS if n < 1_000 else FEWER_TEST_SETS
+                sets = pool.imap_unordered(partial(held, name, n, truths), range(many), chunksize=10)
+                seen = list(tqdm(sets, f"{name}, n = {n:,}", many, delay=2, disable=None))
                 for (score, (_, true)), shares in zip(truths.items(), np.mean(seen, axis=0), strict=True):
                     columns = [score, name, f"{true:.4f}", f"{n:,}", *(f"{share:.3f}" for share in shares)]
                     print(f"| {' | '.join(columns)} |", flush=True)

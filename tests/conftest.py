@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-# Before anything imports torch: two workers on two cores gain nothing from two threads each, and wait for them.
+# Before anything imports torch: on two cores, two workers of two threads each wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.tiny import commit, dvc, make_tiny_project

@@ -15,6 +15,7 @@ def points_of(layers: list[str]) -> set[tuple[float, float]]:
 def test_points_lie_in_the_box_and_y_grows_upwards() -> None:
     plot = point_plot(np.array([0, 10, 5]), np.array([0, 10, 5]), SPANS, LARGE)
     box = plot["box"]
+    assert box["top"] < box["bottom"]  # as SVG counts
     middle = ((box["left"] + box["right"]) / 2, (box["top"] + box["bottom"]) / 2)
     assert points_of(plot["layers"]) == {(box["left"], box["bottom"]), (box["right"], box["top"]), middle}
 
