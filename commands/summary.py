@@ -18,7 +18,7 @@ from stages.lib.stage import TIMINGS, run
 from stages.lib.statistics.predictions import BASELINES, FINETUNED
 from stages.lib.task import Task, read_task
 
-METRICS_A_BLOCK = 4  # a name and four `0.551 [0.520, 0.582]` fill 100 columns
+NARROWEST = 22  # a name and four `0.551 [0.520, 0.582]` fill 100 columns
 WIDTH = 100
 DUMMY, *_ = BASELINES
 OURS = (*BASELINES, FINETUNED)
@@ -79,15 +79,17 @@ def title(name: str, role: str, models: dict[str, dict[str, Any]], confidence: f
 
 
 def score_table(models: dict[str, dict[str, Any]], first: Iterable[str]) -> Iterator[str]:
-    """Lines of at most 100 columns; the metrics named in `first` lead."""
+    """Lines of at most 100 columns, or wider where a cell is; the metrics named in `first` lead."""
     known = {name: None for scores in models.values() for name in scores if f"{name}_low" in scores}
     metrics = list(dict.fromkeys([*(name for name in first if name in known), *known]))
-    for start in range(0, len(metrics), METRICS_A_BLOCK):
-        block = metrics[start : start + METRICS_A_BLOCK]
-        wide = max(11, *(len(model) + 2 for model in models))
-        yield "".ljust(wide) + "".join(name.ljust(22) for name in block).rstrip()
-        for model, scores in models.items():
-            yield model.ljust(wide) + "".join(cell(scores, name).ljust(22) for name in block).rstrip()
+    wide = max(11, *(len(model) + 2 for model in models))
+    columns = [[name, *(cell(scores, name) for scores in models.values())] for name in metrics]
+    longest = max(len(text) for column in columns for text in column) + 1  # a minus sign takes room
+    each = max(NARROWEST, longest)
+    a_block = max(1, (WIDTH - wide + 1) // each)
+    for start in range(0, len(columns), a_block):
+        for row in zip(["", *models], *columns[start : start + a_block], strict=True):
+            yield (row[0].ljust(wide) + "".join(text.ljust(each) for text in row[1:])).rstrip()
 
 
 def difference_lines(compared: dict[str, dict[str, Any]], task: Task) -> Iterator[str]:

@@ -196,3 +196,14 @@ def test_times_wrap_within_100_columns() -> None:
 )
 def test_durations(seconds: float, said: str) -> None:
     assert duration(seconds) == said
+
+
+def test_figures_below_zero_keep_their_distance() -> None:
+    scores = {
+        f"{name}{end}": -0.25
+        for name in ("matthews", "accuracy", "f1", "r2")
+        for end in ("", "_low", "_high")
+    }
+    lines = list(score_table({"dummy": scores, "finetuned": scores}, first=["matthews"]))
+    assert all("]-" not in line and len(line) <= 100 for line in lines)
+    assert sum(line.count("-0.250 [-0.250, -0.250]") for line in lines) == 8
