@@ -26,7 +26,7 @@ from stages.lib.pages.shown_scores import score_rows, scores_to_show
 from stages.lib.pages.vector_map import map_png, map_view
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
-from stages.lib.statistics.predictions import FINETUNED
+from stages.lib.statistics.predictions import BASELINES, FINETUNED
 from stages.lib.tables import replacing_folder, write_json, write_text
 from stages.lib.task import Task, read_task
 
@@ -65,7 +65,7 @@ def read_role(task: Task, errors: Path, evaluation: View, role: str) -> OnRole:
         path.stem: pl.read_parquet(path).filter(pl.col("role") == role)
         for path in sorted(errors.glob("*.parquet"))
     }
-    baselines = [name for name in evaluation if name in tables["examples"].columns]
+    baselines = [name for name in BASELINES if name in tables["examples"].columns]
     return OnRole(task, {name: evaluation[name] for name in (*baselines, FINETUNED)}, tables, baselines)
 
 

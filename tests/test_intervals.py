@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, bootstrap, pearsonr
+from scipy.stats import binomtest, bootstrap, norm, pearsonr
 from sklearn.metrics import matthews_corrcoef
 
 from stages.lib.kinds import KINDS, Kind
@@ -289,8 +289,9 @@ def test_bca_without_bias_and_skewness_is_the_percentiles() -> None:
     draws_R = np.linspace(0, 1, 1_001)
     without_G, alike_G = np.array([0.4, 0.6]), np.array([3, 3])
     assert bca_interval(0.5, draws_R, without_G, alike_G, 0.9) == pytest.approx((0.05, 0.95))
+    # four in ten below it: both ends move by twice the quantile of that
     low, high = bca_interval(0.4, draws_R, without_G, alike_G, 0.9)
-    assert low < 0.05 < high < 0.95
+    assert (low, high) == pytest.approx(norm.cdf(2 * norm.ppf(0.4) + norm.ppf([0.05, 0.95])), abs=1e-3)
     assert bca_interval(1.0, np.ones(50), np.ones(4), np.ones(4), 0.95) == (1, 1)
 
 

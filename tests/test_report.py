@@ -15,6 +15,7 @@ from stages.lib.pages.shown_classes import OTHERS, classes_to_show, frequent_con
 from stages.lib.pages.shown_examples import clipped, shown_examples
 from stages.lib.pages.shown_residuals import evenly
 from stages.lib.params import load_params
+from stages.lib.tables import write_json
 from stages.lib.task import Task, read_task, write_task
 from tests.predicted import LABELS, task_of, write_labelled_sets, write_project, write_scored
 
@@ -89,7 +90,7 @@ def evaluation(task: Task) -> dict[str, Any]:
 def run_stages(project: Path) -> tuple[str, str]:
     """errors and report, of a project on disk."""
     found = evaluation(read_task(project / "task.json"))
-    (project / "evaluate.json").write_text(json.dumps(found), encoding="utf-8")
+    write_json(found, project / "evaluate.json")  # in the order of the names
     errors.main(
         task=project / "task.json",
         splits=project / "splits.parquet",
@@ -319,7 +320,7 @@ def test_kept_columns_stand_with_their_example(project: Path) -> None:
 
 def test_a_role_that_was_not_evaluated_is_refused(project: Path) -> None:
     (project / "params.yaml").write_text(PARAMS.format(role="tset"), encoding="utf-8")
-    with pytest.raises(DataError, match=r"report\.role: found 'tset'; evaluated are validation, test"):
+    with pytest.raises(DataError, match=r"report\.role: found 'tset'; evaluated are test, validation"):
         pages_of(project, "classification")
 
 
