@@ -34,6 +34,7 @@ def sets(n: int, seed: int = 0) -> list[np.ndarray]:
 KINDS = [(REGRESSION, numbers, {"pearson": 0.02, "mae": 0.06}), (MULTI_LABEL, sets, {"micro_f1": 0.03})]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "draw", "margins"), KINDS, ids=["regression", "multi-label"])
 def test_the_rates_are_those_of_test_sets_drawn_anew(task, draw, margins) -> None:  # type: ignore[no-untyped-def]
     n, rules = 300, Rules(margins, 0.95, seed=1)
@@ -68,6 +69,7 @@ def test_half_the_margin_needs_four_times_the_examples() -> None:
     assert narrow == pytest.approx(4 * wide, abs=4)
 
 
+@pytest.mark.slow
 def test_so_many_examples_do_pass_an_equal_model_that_often() -> None:
     margins = {"pearson": 0.02}
     score = equal_models(REGRESSION, *numbers(2_000), rules=Rules(margins, 0.95, 1))["pearson"]

@@ -249,6 +249,7 @@ def test_more_confidence_is_wider_and_the_seed_decides_the_bootstrap(kind: Kind)
     assert (other == wide) is (kind == "regression")  # which needs no resamples
 
 
+@pytest.mark.slow
 def test_intervals_of_a_regression_cover_about_95_percent() -> None:
     """Over random test sets with many equal labels at either end, and errors that grow in the middle."""
     task, rng = TASKS["regression"], np.random.default_rng(6)

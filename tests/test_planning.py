@@ -89,6 +89,7 @@ def test_twice_the_margin_is_caught() -> None:
     assert rates(worsened(population, 0.06), 2_000, RULES, test_sets=100).worse >= 0.8
 
 
+@pytest.mark.slow
 def test_the_least_drop_that_is_caught_is_caught_and_less_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("commands.lib.planning.RESAMPLES", 100)  # accuracy needs none
     population = population_of(TASK, *answers(apart=0.06))
@@ -110,6 +111,7 @@ def test_half_the_margin_needs_four_times_the_examples() -> None:
     assert wide == pytest.approx((1.96 + 0.84) ** 2 * 0.06 / 0.04**2, rel=0.12)
 
 
+@pytest.mark.slow
 def test_so_many_examples_do_pass_an_equal_model_that_often() -> None:
     population = population_of(TASK, *answers(apart=0.06))
     n = examples_needed(population, 1_000, "accuracy", 0.03, RULES)

@@ -242,6 +242,7 @@ def test_risk_coverage_has_so_many_rows_at_most_and_ends_with_all(points: int) -
         assert 1 - right_N[sure_N >= threshold].mean() == pytest.approx(risk)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("too_sure", [1.0, 1.2, 2.0])
 @pytest.mark.parametrize("by", [equal_width, equal_count])
 def test_95_percent_intervals_of_calibration_errors_cover_about_95_percent(
