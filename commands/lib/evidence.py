@@ -48,12 +48,12 @@ class Evidence(NamedTuple):
 
 def gather(old: Run, new: Run, model: str, role: str, *, accept: bool) -> Evidence:
     """Raises RunError where nothing can be compared, or old examples changed and that is not accepted."""
+    old_task, new_task = old.task(), new.task()  # what the baseline lacks is told first
     task = common_task([new, old])
     before, after = answers_of(old, model, role), answers_of(new, model, role)
     changes = pair(before, after)
     if not accept:
         _refuse_changed(changes, role)
-    old_task, new_task = old.task(), new.task()
     known = ~has_any(pl.col("label"), [name for name in task.labels if name not in old_task.labels], task)
     new_class = after.filter(~known)
     kept = [part.filter(known) for part in (changes.same, changes.relabelled)]
