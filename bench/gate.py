@@ -10,17 +10,12 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
+from bench.coverage import task_of
 from commands.lib.planning import Population, Rules, decide, population_of, worsened
 from commands.lib.verdicts import Verdict, non_inferior, slice_verdicts, worst
-from stages.lib.kinds import Kind
-from stages.lib.statistics.paired import (
-    Combinations,
-    accuracy_difference,
-    better,
-    compare,
-    example_difference,
-)
-from stages.lib.task import SourceColumns, Submission, Task
+from stages.lib.statistics.paired import accuracy_difference, better, compare, example_difference
+from stages.lib.statistics.resampling import Combinations
+from stages.lib.task import Task
 
 TEST_SETS, SEED = 1_000, 1
 RULES = Rules({"accuracy": 0.03, "macro_f1": 0.03}, confidence=0.95, seed=SEED)
@@ -75,23 +70,6 @@ def two_equal(shares: list[float], error: float, disagreement: float) -> Populat
     return population_of(task_of("classification", classes), labels_N, old_N, new_N)
 
 
-def task_of(kind: Kind, classes: int) -> Task:
-    names = [str(number) for number in range(classes)]
-    return Task(
-        title="made up",
-        kind=kind,
-        labels=names,
-        raw_labels=names,
-        separator=None,
-        positive=None,
-        metrics=["accuracy"],
-        columns=SourceColumns(id=None, text="text", text_pair=None, label="label"),
-        kept=[],
-        copies="report",
-        submission=Submission(delimiter=",", id="id", label="label", files={}),
-    )
-
-
 def rates(population: Population, n: int) -> tuple[float, float, float]:
     rng = np.random.default_rng(SEED)
     verdicts = []
@@ -118,7 +96,7 @@ def shares_of(verdicts: list[Verdict]) -> tuple[float, float, float]:
 
 def verdicts_on_numbers(drop: float) -> Iterator[Verdict]:
     """The new model's errors are as much larger as lowers its true correlation by the drop."""
-    task, rng = task_of("regression", 0), np.random.default_rng(SEED)
+    task, rng = task_of("regression"), np.random.default_rng(SEED)
     spread = (RANGE[1] - RANGE[0]) / 12**0.5
     old_error, new_error = (spread * (1 / pearson**2 - 1) ** 0.5 for pearson in (PEARSON, PEARSON - drop))
     for _ in tqdm(range(NUMBER_SETS), delay=2, disable=None):

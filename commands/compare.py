@@ -28,6 +28,7 @@ from commands.lib.runs import opened
 from commands.lib.terminal import as_interval, as_p, columns, score_name, visible
 from stages.lib.exceptions import ConfigError
 from stages.lib.pages.pages import markdown_page
+from stages.lib.pages.shown_scores import scores_to_show
 from stages.lib.stage import run
 from stages.lib.statistics.predictions import FINETUNED
 from stages.lib.task import Task
@@ -95,22 +96,17 @@ def view_of(
         "first": groups[0].name,
         "header": HEADER if len(comparisons) > 1 else HEADER[:-1],
         "families": [
-            family_row(shared.task, group, name) for group in groups for name in shown_scores(shared)
+            family_row(shared.task, group, name) for group in groups for name in scores_to_show(shared.task)
         ]
         if any(len(group.names) > 1 for group in groups)
         else [],
         "rows": [
             score_row(shared.task, groups[0], comparison, name, len(comparisons) > 1)
             for comparison in comparisons
-            for name in shown_scores(shared)
+            for name in scores_to_show(shared.task)
         ],
         "details": [detail(shared, groups[0], comparison, examples, texts) for comparison in comparisons],
     }
-
-
-def shown_scores(shared: Shared) -> list[str]:
-    """The source's metrics, and the score that is a mean over the examples."""
-    return list(dict.fromkeys([*shared.task.metrics, shared.task.facts.example_score]))
 
 
 def family_row(task: Task, group: Group, name: str) -> tuple[str, ...]:

@@ -24,10 +24,11 @@ from stages.lib.arrow import open_stream, vectors_of
 from stages.lib.labels import array_of
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.answers import answers
 from stages.lib.statistics.calibration import fit_temperature
 from stages.lib.statistics.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
 from stages.lib.statistics.multi_label import fit_thresholds
-from stages.lib.statistics.predictions import predicted_of, write_predictions
+from stages.lib.statistics.predictions import write_predictions
 from stages.lib.statistics.scores import scores
 from stages.lib.tables import in_use, replacing_folder, write_json
 from stages.lib.task import Task, read_task
@@ -64,6 +65,7 @@ class Fitted(NamedTuple):
     out_of_fold: np.ndarray  # the same of training rows, NaN elsewhere
     temperature: float | None
     thresholds: list[float] | None
+    validation: dict[str, Any]  # its scores there, and n
 
 
 def fitted(task: Task, name: str, X_N: np.ndarray, examples: pl.DataFrame, params: Params) -> Fitted:
@@ -77,12 +79,8 @@ def fitted(task: Task, name: str, X_N: np.ndarray, examples: pl.DataFrame, param
     if temperature is not None:
         logits_NC, held_out_NC = logits_NC / temperature, held_out_NC / temperature
     thresholds = fit_thresholds(logits_NC[validation], known_N) if task.facts.has_thresholds else None
-    return Fitted(model, logits_NC, held_out_NC.astype(np.float32), temperature, thresholds)
-
-
-def validation_scores(task: Task, predictions: pl.DataFrame) -> dict[str, Any]:
-    rows = predictions.filter(pl.col("role") == "validation")
-    return scores(task, array_of(rows["label"], task), predicted_of(rows, task)) | {"n": len(rows)}
+    scored = scores(task, known_N, answers(task, logits_NC[validation], thresholds)) | {"n": len(known_N)}
+    return Fitted(model, logits_NC, held_out_NC.astype(np.float32), temperature, thresholds, scored)
 
 
 def describe(numbers: dict[str, Any], metric: str) -> str:
@@ -143,17 +141,16 @@ def main(
         for name, X_N in tqdm(inputs.items(), desc="baseline", delay=2, disable=None):
             found = fitted(what, name, X_N, examples, params)
             save(what, found, model_folder, name)
-            path = prediction_folder / f"{name}.parquet"
             write_predictions(
                 what,
                 examples,
                 found.logits,
-                path,
+                prediction_folder / f"{name}.parquet",
                 thresholds=found.thresholds,
                 out_of_fold_NC=found.out_of_fold,
             )
             numbers[name] = {
-                "validation": validation_scores(what, pl.read_parquet(path)),
+                "validation": found.validation,
                 "temperature": found.temperature,
                 "thresholds": found.thresholds,
             }

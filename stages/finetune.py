@@ -57,8 +57,9 @@ from stages.lib.kinds import Kind
 from stages.lib.labels import array_of
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.answers import answers
 from stages.lib.statistics.calibration import fit_temperature
-from stages.lib.statistics.multi_label import above, fit_thresholds
+from stages.lib.statistics.multi_label import fit_thresholds
 from stages.lib.statistics.operating import OperatingPoint, operating_points
 from stages.lib.statistics.scores import Scores, scores
 from stages.lib.tables import replacing_folder, write_json
@@ -193,12 +194,12 @@ def collate(
 def score(metric: TaskScores, judged: EvalPrediction, scale: Scale) -> dict[str, float]:
     """As training goes; several labels a text count from a probability of 0.5. An undefined score is 0."""
     logits_NC = np.asarray(judged.predictions)
-    answered, told = ANSWERS_OF_KINDS[metric.task.kind](logits_NC, np.asarray(judged.label_ids), scale)
+    answered, told = JUDGED_OF_KINDS[metric.task.kind](logits_NC, np.asarray(judged.label_ids), scale)
     values = metric.compute(predictions=answered, references=told)
     return {name: value or 0.0 for name, value in values.items()}
 
 
-ANSWERS_OF_KINDS: dict[Kind, Callable[[np.ndarray, np.ndarray, Scale], tuple[np.ndarray, np.ndarray]]] = {
+JUDGED_OF_KINDS: dict[Kind, Callable[[np.ndarray, np.ndarray, Scale], tuple[np.ndarray, np.ndarray]]] = {
     "classification": lambda logits_NC, label_N, _: (logits_NC.argmax(axis=1), label_N),
     "regression": lambda logits_N1, label_N, scale: (
         scale.mean + scale.spread * logits_N1.reshape(-1).astype(np.float64),
@@ -228,21 +229,10 @@ def calibrate(model: Any, validation: pa.Table, task: Task, params: Params) -> F
     if temperature is not None:
         rescale(last_layer(model), Scale(0.0, 1 / temperature))
         logits_NC = logits_NC / temperature
-    thresholds, predicted_N = DECIDED_OF_KINDS[task.kind](logits_NC, labels_N)
+    thresholds = fit_thresholds(logits_NC, labels_N) if task.facts.has_thresholds else None
+    predicted_N = answers(task, logits_NC, thresholds)
     operating = operating_points(logits_NC, labels_N) if task.facts.has_probabilities else []
     return Fitted(temperature, operating, thresholds, scores(task, labels_N, predicted_N), len(labels_N))
-
-
-def by_thresholds(logits_NC: np.ndarray, labels_NC: np.ndarray) -> tuple[list[float], np.ndarray]:
-    thresholds = fit_thresholds(logits_NC, labels_NC)
-    return thresholds, above(logits_NC, thresholds)
-
-
-DECIDED_OF_KINDS: dict[Kind, Callable[[np.ndarray, np.ndarray], tuple[list[float] | None, np.ndarray]]] = {
-    "classification": lambda logits_NC, _: (None, logits_NC.argmax(axis=1)),
-    "regression": lambda logits_N1, _: (None, logits_N1[:, 0].astype(np.float64)),
-    "multi-label": by_thresholds,
-}
 
 
 def save(model: Any, encoder: Path, served: Served, path: Path) -> None:

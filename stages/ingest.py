@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from stages.lib.exceptions import SourceError
 from stages.lib.label_counts import label_counts
-from stages.lib.labels import NAMES
+from stages.lib.labels import NAME_TYPE_OF_KINDS
 from stages.lib.params import StageParams, load_params
 from stages.lib.sources.hub import hub_rows
 from stages.lib.sources.label_cells import Label, as_text, read_label
@@ -93,7 +93,7 @@ def take(source: Source, parts: list[Part]) -> tuple[pl.DataFrame, pl.DataFrame]
         faults += more_faults
     pair = [] if source.columns.text_pair is None else ["text_pair"]
     columns = ["source_id", "text", *pair, "label", "role", *source.keep]
-    schema = dict.fromkeys(columns, pl.String()) | {"label": NAMES[source.task]}
+    schema = dict.fromkeys(columns, pl.String()) | {"label": NAME_TYPE_OF_KINDS[source.task]}
     table = pl.DataFrame(examples, schema=schema, orient="row")
     return table.insert_column(0, make_ids(table)), pl.DataFrame(faults, schema=REJECTED, orient="row")
 

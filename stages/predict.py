@@ -15,7 +15,8 @@ from stages.lib.labels import column_of
 from stages.lib.params import StageParams, load_params
 from stages.lib.sources.submission import write_submissions
 from stages.lib.stage import InPath, OutPath, run
-from stages.lib.statistics.predictions import FINETUNED, predicted_of, write_predictions
+from stages.lib.statistics.answers import answers
+from stages.lib.statistics.predictions import FINETUNED, write_predictions
 from stages.lib.tables import replacing_folder, write_json
 from stages.lib.task import read_task
 from stages.lib.versions import warn_of_drift
@@ -43,11 +44,11 @@ def main(
         title="predict",
     )
     examples = pl.DataFrame(pl.from_arrow(table.select(["id", "role", "label"])))
+    thresholds = read_served(model).thresholds
     with replacing_folder(predictions) as folder:
-        path = folder / f"{FINETUNED}.parquet"
-        write_predictions(what, examples, logits_NC, path, thresholds=read_served(model).thresholds)
+        write_predictions(what, examples, logits_NC, folder / f"{FINETUNED}.parquet", thresholds=thresholds)
         write_vectors(table, vectors_NH, folder / "vectors.arrow")
-        said = column_of(predicted_of(pl.read_parquet(path), what), what)
+        said = column_of(answers(what, logits_NC, thresholds), what)
         source_ids = pl.read_parquet(ingested, columns=["id", "source_id"])
         submitted = write_submissions(examples.with_columns(predicted=said), source_ids, what, folder)
     rows = sum(submitted.values())

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from commands.lib.runs import Run
-from stages.lib.labels import NAMES, array_of, column_of, numbers_of
+from stages.lib.labels import NAME_TYPE_OF_KINDS, array_of, column_of, numbers_of
 from stages.lib.statistics.predictions import write_predictions
 from stages.lib.tables import write_parquet
 from stages.lib.task import Task, write_task
@@ -68,7 +68,7 @@ def write_run(
         {"id": f"train{n}", "role": "train", "label": filler, "text_original": text, "said": filler}
         for n, text in enumerate(train)
     ]
-    names = {"label": NAMES[task.kind], "said": NAMES[task.kind]}
+    names = {"label": NAME_TYPE_OF_KINDS[task.kind], "said": NAME_TYPE_OF_KINDS[task.kind]}
     table = pl.DataFrame(rows, schema_overrides=names).with_columns(left_out=pl.lit(None, pl.String))
     labels, said = (array_of(numbers_of(table[name], task), task) for name in names)
     write_predictions(

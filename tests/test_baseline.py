@@ -13,7 +13,7 @@ from stages.baseline import Params, main
 from stages.lib.arrow import write_vectors
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import Kind
-from stages.lib.labels import NUMBERS
+from stages.lib.labels import NUMBER_TYPE_OF_KINDS
 from stages.lib.statistics.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
 from stages.lib.statistics.predictions import logits_of, predicted_of, read_predictions
 from stages.lib.tables import write_parquet
@@ -141,7 +141,7 @@ def as_kind(kind: Kind) -> None:
         "regression": numbers,
         "multi-label": [None if n is None else list(range(n)) for n in numbers],
     }
-    column = pl.Series(labels[kind], dtype=NUMBERS[kind], strict=False).to_arrow()
+    column = pl.Series(labels[kind], dtype=NUMBER_TYPE_OF_KINDS[kind], strict=False).to_arrow()
     vectors = np.asarray(table["vector"].to_pylist())
     write_vectors(table.set_column(2, "label", column), vectors, Path("f.arrow"))
 

@@ -285,6 +285,9 @@ def test_slices_of_numbers_are_tested_by_welch_on_absolute_errors() -> None:
     assert size_of_errors(labels_N, predicted_N, within_N) == pytest.approx(expected)
     assert size_of_errors(labels_N, labels_N + 0.1, within_N) == 1
     assert size_of_errors(labels_N, predicted_N, np.arange(80) < 1) == 1
+    # a dummy errs alike on examples of one score: no warning, and the other side's spread decides
+    alike = np.array([1.9852941036224365] * 4 + [1.0, 2.0, 3.0, 4.0])
+    assert 0 < size_of_errors(np.zeros(8), alike, np.arange(8) < 4) < 1
 
 
 def made_up(metric: str, finetuned: float | None, baselines: list[float | None]) -> dict[str, Any]:

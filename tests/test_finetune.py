@@ -20,7 +20,7 @@ from stages.lib.encoders.inference import infer, load
 from stages.lib.encoders.served import read_served
 from stages.lib.exceptions import ConfigError
 from stages.lib.kinds import Kind
-from stages.lib.labels import NAMES
+from stages.lib.labels import NAME_TYPE_OF_KINDS
 from stages.lib.tables import write_parquet
 from stages.lib.task import write_task
 from tests.predicted import task_of
@@ -63,7 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
         {
             "id": list(map(str, range(len(ROLES)))),
             "text": [sentence(number, chance) for number in numbers],
-            "label": pl.Series([NAMED[kind](number) for number in numbers], dtype=NAMES[kind]),
+            "label": pl.Series([NAMED[kind](number) for number in numbers], dtype=NAME_TYPE_OF_KINDS[kind]),
             "role": ROLES,
         }
     ).with_columns(left_out=pl.lit(None, pl.String))

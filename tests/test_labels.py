@@ -2,7 +2,14 @@ import polars as pl
 import pytest
 
 from stages.lib.kinds import Kind
-from stages.lib.labels import NAMES, NUMBERS, array_of, column_of, names_of, numbers_of
+from stages.lib.labels import (
+    NAME_TYPE_OF_KINDS,
+    NUMBER_TYPE_OF_KINDS,
+    array_of,
+    column_of,
+    names_of,
+    numbers_of,
+)
 from tests.predicted import task_of
 
 COLUMNS: dict[Kind, list[object]] = {
@@ -21,16 +28,16 @@ KINDS = list(COLUMNS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_names_become_numbers_and_names_again(kind: Kind) -> None:
     task = task_of(kind=kind)
-    names = pl.Series("label", COLUMNS[kind], dtype=NAMES[kind])
+    names = pl.Series("label", COLUMNS[kind], dtype=NAME_TYPE_OF_KINDS[kind])
     numbers = numbers_of(names, task)
-    assert (numbers.dtype, numbers.to_list()) == (NUMBERS[kind], AS_NUMBERS[kind])
+    assert (numbers.dtype, numbers.to_list()) == (NUMBER_TYPE_OF_KINDS[kind], AS_NUMBERS[kind])
     assert names_of(numbers, task).equals(names, check_dtypes=True, check_names=True, null_equal=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_numbers_become_an_array_and_numbers_again(kind: Kind) -> None:
     task = task_of(kind=kind)
-    numbers = pl.Series(AS_NUMBERS[kind], dtype=NUMBERS[kind]).drop_nulls()
+    numbers = pl.Series(AS_NUMBERS[kind], dtype=NUMBER_TYPE_OF_KINDS[kind]).drop_nulls()
     array = array_of(numbers, task)
     assert len(array) == 3
     back = column_of(array, task)
@@ -48,7 +55,7 @@ def test_the_array_of_several_labels_has_a_column_a_label() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_rows_and_no_labels(kind: Kind) -> None:
     task = task_of(kind=kind)
-    nobody = pl.Series("label", [None, None], dtype=NAMES[kind])
+    nobody = pl.Series("label", [None, None], dtype=NAME_TYPE_OF_KINDS[kind])
     assert numbers_of(nobody, task).to_list() == [None, None]
     assert len(array_of(numbers_of(nobody, task).drop_nulls(), task)) == 0
     assert column_of(array_of(numbers_of(nobody, task).drop_nulls(), task), task).is_empty()
@@ -57,4 +64,4 @@ def test_no_rows_and_no_labels(kind: Kind) -> None:
 @pytest.mark.parametrize(("kind", "name"), [("classification", "storm"), ("multi-label", ["calm", "storm"])])
 def test_an_unknown_name_is_no_null(kind: Kind, name: object) -> None:
     with pytest.raises(pl.exceptions.InvalidOperationError, match="replace_strict"):
-        numbers_of(pl.Series([name], dtype=NAMES[kind]), task_of(kind=kind))
+        numbers_of(pl.Series([name], dtype=NAME_TYPE_OF_KINDS[kind]), task_of(kind=kind))

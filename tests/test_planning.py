@@ -14,7 +14,7 @@ from commands.lib.planning import (
     rates,
     worsened,
 )
-from stages.lib.statistics.paired import Combinations
+from stages.lib.statistics.resampling import Combinations
 from tests.judged import answered
 from tests.past_runs import write_run
 from tests.predicted import task_of

@@ -13,8 +13,8 @@ from stages import errors, report
 from stages.lib.exceptions import DataError
 from stages.lib.pages.shown_classes import OTHERS, classes_to_show, frequent_confusions, matrix
 from stages.lib.pages.shown_examples import clipped, shown_examples
-from stages.lib.pages.shown_residuals import evenly
 from stages.lib.params import load_params
+from stages.lib.statistics.groups import evenly
 from stages.lib.tables import write_json
 from stages.lib.task import Task, read_task, write_task
 from tests.predicted import LABELS, task_of, write_labelled_sets, write_project, write_scored

@@ -8,7 +8,7 @@ from scipy.stats import fisher_exact, ks_2samp
 
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.labels import NAMES
+from stages.lib.labels import NAME_TYPE_OF_KINDS
 from stages.lib.tables import in_use
 from stages.split import (
     FAULT_OF_KINDS,
@@ -158,7 +158,7 @@ def labelled(kind: Kind, labels: list[Any], roles: list[str] | None = None) -> p
     return pl.DataFrame(
         {
             "text_original": texts,
-            "label": pl.Series(labels, dtype=NAMES[kind]),
+            "label": pl.Series(labels, dtype=NAME_TYPE_OF_KINDS[kind]),
             "role": roles or ["train"] * len(labels),
             "left_out": pl.Series([None] * len(labels), dtype=pl.String),
         }

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.labels import NUMBERS
+from stages.lib.labels import NUMBER_TYPE_OF_KINDS
 from stages.lib.sources.submission import RAW_OF_KINDS, write_submissions
 from stages.lib.task import Submission, Task
 from tests.predicted import task_of
@@ -27,7 +27,7 @@ def task_with(kind: Kind = "classification", **told: Any) -> Task:
 
 
 def written(task: Task, predicted: list[Any], folder: Path, roles: list[str] | None = None) -> str:
-    numbers = pl.Series(predicted, dtype=NUMBERS[task.kind])
+    numbers = pl.Series(predicted, dtype=NUMBER_TYPE_OF_KINDS[task.kind])
     ids = [f"id{n}" for n in range(len(numbers))]
     examples = pl.DataFrame({"id": ids, "role": roles or ["unlabelled"] * len(ids), "predicted": numbers})
     source_ids = pl.DataFrame({"id": ids[::-1], "source_id": [str(n) for n in range(len(ids))][::-1]})
@@ -87,7 +87,7 @@ def test_rows_without_an_id_of_the_source_are_named_by_ours(tmp_path: Path) -> N
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_unlabelled_rows_nothing_is_written(kind: Kind, tmp_path: Path) -> None:
     examples = pl.DataFrame(
-        {"id": ["a"], "role": ["test"], "predicted": pl.Series([None], dtype=NUMBERS[kind])}
+        {"id": ["a"], "role": ["test"], "predicted": pl.Series([None], dtype=NUMBER_TYPE_OF_KINDS[kind])}
     )
     ids = pl.DataFrame({"id": ["a"], "source_id": ["1"]})
     assert write_submissions(examples, ids, task_with(kind), tmp_path) == {}

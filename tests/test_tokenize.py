@@ -14,7 +14,7 @@ from stages.lib.encoders.encoding import encode, keep_of, load_tokenizer, max_to
 from stages.lib.encoders.traits import Traits, write_traits
 from stages.lib.exceptions import ConfigError, EncoderError
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.labels import NUMBERS
+from stages.lib.labels import NUMBER_TYPE_OF_KINDS
 from stages.lib.tables import write_parquet
 from stages.lib.task import Task, write_task
 from stages.tokenize import check_fits, describe, describe_losses, lost_of, main, unknown_id
@@ -122,7 +122,7 @@ def test_labels_are_numbers_of_each_kind(
     }
     labels = pl.Series(pl.from_arrow(tokens["label"]))
     assert labels.to_list() == expected[kind]
-    assert labels.dtype == NUMBERS[kind]
+    assert labels.dtype == NUMBER_TYPE_OF_KINDS[kind]
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("head", 0), ("tail", -10)])

@@ -18,7 +18,8 @@ from commands.lib.evidence import Evidence, require_defined
 from commands.lib.planning import POWER, Rates, Rules
 from commands.lib.terminal import columns, score_name
 from stages.lib.exceptions import RunError
-from stages.lib.statistics.paired import combinations, flips, resampled
+from stages.lib.statistics.paired import flips
+from stages.lib.statistics.resampling import combinations, resampled
 from stages.lib.task import Task
 
 RESAMPLES = 2_000  # a rate of 80 % is then known to about 1 point

@@ -9,7 +9,7 @@ import polars as pl
 from commands.lib.pairing import TEXTS, answers_of, common_task
 from commands.lib.runs import SPLITS, Run, changed, flat
 from stages.lib.exceptions import RunError
-from stages.lib.labels import array_of, numbers_of
+from stages.lib.labels import array_of_names
 from stages.lib.statistics.paired import Difference, Flips, compare, compare_families, flips, holm
 from stages.lib.statistics.scores import scores
 from stages.lib.task import Task
@@ -74,14 +74,10 @@ def shared_by(runs: Sequence[Run], model: str, role: str) -> Shared:
     return Shared(
         task,
         examples,
-        _array(examples["label"], task),
-        np.stack([_array(examples[f"predicted_{place}"], task) for place in range(len(runs))]),
+        array_of_names(examples["label"], task),
+        np.stack([array_of_names(examples[f"predicted_{place}"], task) for place in range(len(runs))]),
         all_ids - len(examples),
     )
-
-
-def _array(names: pl.Series, task: Task) -> np.ndarray:
-    return array_of(numbers_of(names, task), task)
 
 
 def groups_of(runs: Sequence[Run], shared: Shared, families: bool) -> list[Group]:

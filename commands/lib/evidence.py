@@ -13,7 +13,7 @@ import polars as pl
 from commands.lib.pairing import Pairing, answered_anew, answers_of, common_task, has_any, pair
 from commands.lib.runs import SPLITS, Run
 from stages.lib.exceptions import RunError
-from stages.lib.labels import array_of, numbers_of
+from stages.lib.labels import array_of_names
 from stages.lib.statistics.predictions import FINETUNED
 from stages.lib.statistics.scores import scores, undefined
 from stages.lib.tables import in_use
@@ -35,7 +35,7 @@ class Evidence(NamedTuple):
 
     def array(self, column: str, rows: pl.DataFrame | None = None) -> np.ndarray:
         """As in stages/lib/labels.py, of the compared examples or of others."""
-        return array_of(numbers_of((self.rows if rows is None else rows)[column], self.task), self.task)
+        return array_of_names((self.rows if rows is None else rows)[column], self.task)
 
     def arrays(self) -> list[np.ndarray]:
         """Labels, what the old model says, what the new one says."""

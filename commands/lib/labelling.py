@@ -13,7 +13,7 @@ from stages.lib.encoders.encoding import as_table, encode, load_tokenizer
 from stages.lib.encoders.inference import infer, load
 from stages.lib.encoders.served import Served
 from stages.lib.kinds import Kind
-from stages.lib.labels import NAMES
+from stages.lib.labels import NAME_TYPE_OF_KINDS
 
 Labeller = Callable[[pl.DataFrame], np.ndarray]
 
@@ -45,7 +45,7 @@ SAID_OF_KINDS: dict[Kind, Callable[[np.ndarray], np.ndarray]] = {
 
 def names_said(served: Served, said_NC: np.ndarray) -> pl.Series:
     """The label, the number or the list of labels, from what a labeller gives."""
-    return pl.Series(NAMES_OF_KINDS[served.kind](served, said_NC), dtype=NAMES[served.kind])
+    return pl.Series(NAMES_OF_KINDS[served.kind](served, said_NC), dtype=NAME_TYPE_OF_KINDS[served.kind])
 
 
 def _likeliest(served: Served, probabilities_NC: np.ndarray) -> list[str]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from commands.lib.runs import MODEL, SPLITS, Run
 from stages.lib.exceptions import RunError, TextrailError
-from stages.lib.labels import NAMES, column_of, names_of, numbers_of
+from stages.lib.labels import NAME_TYPE_OF_KINDS, names_of, names_of_array, numbers_of
 from stages.lib.statistics.operating import probabilities_of
 from stages.lib.statistics.predictions import evaluation_roles, logits_of, predicted_of
 from stages.lib.task import Task
@@ -44,7 +44,7 @@ def common_task(runs: Sequence[Run]) -> Task:
 
 def has_any(labels: pl.Expr, names: list[str], task: Task) -> pl.Expr:
     """Whether one of the names is the label, or one of several."""
-    if NAMES[task.kind] != pl.List(pl.String):
+    if NAME_TYPE_OF_KINDS[task.kind] != pl.List(pl.String):
         return labels.cast(pl.String).is_in(names)
     return labels.list.eval(pl.element().is_in(names)).list.any()
 
@@ -64,13 +64,13 @@ def answers_of(run: Run, model: str, role: str) -> pl.DataFrame:
         )
     splits = run.table(SPLITS)
     told = splits.select("id", *[name for name in (*TEXTS, *task.kept) if name in splits.columns])
-    predicted = column_of(predicted_of(rows, task), task)
+    labels = names_of(rows["label"], task)
     table = rows.select(
         "id",
         "logits",
-        _in_order(names_of(rows["label"], task)).alias("label"),
-        _in_order(names_of(predicted, task)).alias("predicted"),
-        *certainties(task, probabilities_of(logits_of(rows)), names_of(rows["label"], task)),
+        _in_order(labels).alias("label"),
+        _in_order(names_of_array(predicted_of(rows, task), task)).alias("predicted"),
+        *certainties(task, probabilities_of(logits_of(rows)), labels),
     )
     joined = table.join(told, on="id", how="left", maintain_order="left")
     if joined["text_original"].null_count():

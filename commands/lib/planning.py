@@ -20,8 +20,8 @@ from scipy import stats
 
 from commands.lib.evidence import Evidence
 from commands.lib.verdicts import Verdict, non_inferior, worst
-from stages.lib.statistics.paired import Combinations, combinations, compare_counts
-from stages.lib.statistics.resampling import scores_of
+from stages.lib.statistics.paired import compare_counts
+from stages.lib.statistics.resampling import Combinations, combinations, scores_of
 from stages.lib.task import Task
 
 TEST_SETS = 300  # a rate of 80 % is then known to about 2.5 points

@@ -13,7 +13,6 @@ Kind = Literal["classification", "regression", "multi-label"]
 
 class Facts(NamedTuple):
     problem_type: str  # transformers' word for head and loss
-    loss: str  # in words
     scores: tuple[str, ...]  # of every task of this kind, by the names that source.yaml lists under metrics
     positive_scores: tuple[str, ...]  # further ones, where the task has a positive class
     lower_is_better: frozenset[str]
@@ -27,7 +26,6 @@ class Facts(NamedTuple):
 KINDS: dict[Kind, Facts] = {
     "classification": Facts(
         problem_type="single_label_classification",
-        loss="cross entropy",
         scores=("accuracy", "macro_f1", "weighted_f1", "matthews"),
         positive_scores=("precision", "recall", "f1"),
         lower_is_better=frozenset(),
@@ -39,7 +37,6 @@ KINDS: dict[Kind, Facts] = {
     ),
     "regression": Facts(
         problem_type="regression",
-        loss="mean squared error",
         scores=("pearson", "spearman", "r2", "rmse", "mae"),
         positive_scores=(),
         lower_is_better=frozenset({"rmse", "mae"}),
@@ -51,7 +48,6 @@ KINDS: dict[Kind, Facts] = {
     ),
     "multi-label": Facts(
         problem_type="multi_label_classification",
-        loss="binary cross entropy of each label",
         scores=("micro_f1", "macro_f1", "weighted_f1", "subset_accuracy"),
         positive_scores=(),
         lower_is_better=frozenset(),

@@ -14,12 +14,12 @@ import polars as pl
 from stages.lib.kinds import Kind
 from stages.lib.task import Task
 
-NAMES: dict[Kind, pl.DataType] = {
+NAME_TYPE_OF_KINDS: dict[Kind, pl.DataType] = {
     "classification": pl.String(),
     "regression": pl.Float64(),
     "multi-label": pl.List(pl.String),
 }
-NUMBERS: dict[Kind, pl.DataType] = {
+NUMBER_TYPE_OF_KINDS: dict[Kind, pl.DataType] = {
     "classification": pl.Int64(),
     "regression": pl.Float64(),
     "multi-label": pl.List(pl.Int64),
@@ -28,12 +28,13 @@ NUMBERS: dict[Kind, pl.DataType] = {
 
 def numbers_of(names: pl.Series, task: Task) -> pl.Series:
     """The numbers for names, under the same name; nulls stay."""
-    return _exchanged(names, {name: place for place, name in enumerate(task.labels)}, NUMBERS[task.kind])
+    places = {name: place for place, name in enumerate(task.labels)}
+    return _exchanged(names, places, NUMBER_TYPE_OF_KINDS[task.kind])
 
 
 def names_of(numbers: pl.Series, task: Task) -> pl.Series:
     """The names for numbers, under the same name; nulls stay."""
-    return _exchanged(numbers, dict(enumerate(task.labels)), NAMES[task.kind])
+    return _exchanged(numbers, dict(enumerate(task.labels)), NAME_TYPE_OF_KINDS[task.kind])
 
 
 def _exchanged(values: pl.Series, into: dict[str, int] | dict[int, str], dtype: pl.DataType) -> pl.Series:
@@ -49,8 +50,9 @@ def _exchanged(values: pl.Series, into: dict[str, int] | dict[int, str], dtype: 
 
 def array_of(numbers: pl.Series, task: Task) -> np.ndarray:
     """Of labelled rows: see the table above."""
-    if task.kind != "multi-label":
-        return numbers.cast(NUMBERS[task.kind]).to_numpy()
+    dtype = NUMBER_TYPE_OF_KINDS[task.kind]
+    if not isinstance(dtype, pl.List):
+        return numbers.cast(dtype).to_numpy()
     array_NC = np.zeros((len(numbers), len(task.labels)), dtype=bool)
     places = numbers.list.explode(empty_as_null=False, keep_nulls=False).to_numpy()
     array_NC[np.repeat(np.arange(len(numbers)), numbers.list.len().to_numpy()), places] = True
@@ -59,6 +61,14 @@ def array_of(numbers: pl.Series, task: Task) -> np.ndarray:
 
 def column_of(array: np.ndarray, task: Task) -> pl.Series:
     """The numbers for an array: the way back."""
-    if task.kind != "multi-label":
-        return pl.Series(array, dtype=NUMBERS[task.kind])
-    return pl.Series([np.flatnonzero(row_C).tolist() for row_C in array], dtype=NUMBERS[task.kind])
+    dtype = NUMBER_TYPE_OF_KINDS[task.kind]
+    values = [np.flatnonzero(row_C).tolist() for row_C in array] if isinstance(dtype, pl.List) else array
+    return pl.Series(values, dtype=dtype)
+
+
+def array_of_names(names: pl.Series, task: Task) -> np.ndarray:
+    return array_of(numbers_of(names, task), task)
+
+
+def names_of_array(array: np.ndarray, task: Task) -> pl.Series:
+    return names_of(column_of(array, task), task)

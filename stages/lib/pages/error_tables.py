@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from stages.lib.kinds import Kind
-from stages.lib.labels import array_of, numbers_of
+from stages.lib.labels import array_of_names
 from stages.lib.statistics.groups import groups_of
 from stages.lib.statistics.predictions import evaluation_roles
 from stages.lib.task import Task
@@ -71,7 +71,7 @@ def by_label(examples: pl.DataFrame, models: Models, task: Task) -> pl.DataFrame
     for model, column in models.items():
         for role in evaluation_roles(examples):
             of_role = examples.filter(pl.col("role") == role)
-            label_NC, said_NC = (_array(of_role[name], task) for name in ("label", column))
+            label_NC, said_NC = (array_of_names(of_role[name], task) for name in ("label", column))
             counts = {
                 "n": label_NC.sum(axis=0),
                 "tp": (label_NC & said_NC).sum(axis=0),
@@ -107,10 +107,6 @@ def missed(examples: pl.DataFrame, models: Models, task: Task) -> pl.DataFrame:
     keys = ["model", "role", "missed", "said"]
     counts = pl.concat(tables).group_by(keys).agg(count=pl.len().cast(pl.Int64))
     return counts.sort("count", *keys, descending=[True] + [False] * len(keys))
-
-
-def _array(names: pl.Series, task: Task) -> np.ndarray:
-    return array_of(numbers_of(names, task), task)
 
 
 TABLES_OF_KINDS: dict[Kind, Callable[[pl.DataFrame, Models, Task], Tables]] = {

@@ -11,7 +11,7 @@ import polars as pl
 from scipy.special import expit, log_expit, log_softmax
 
 from stages.lib.kinds import Kind
-from stages.lib.labels import array_of, column_of, names_of
+from stages.lib.labels import array_of, names_of_array
 from stages.lib.statistics.predictions import as_held_out, logits_of, predicted_of
 from stages.lib.task import Task
 
@@ -30,17 +30,13 @@ def judged(predictions: pl.DataFrame, task: Task) -> pl.DataFrame:
 def said(predictions: pl.DataFrame, task: Task, name: str) -> pl.DataFrame:
     """id, and in a column called `name` what the model says; of a training row out of fold."""
     return predictions.select("id").with_columns(
-        _names(predicted_of(as_held_out(predictions), task), task).alias(name)
+        names_of_array(predicted_of(as_held_out(predictions), task), task).alias(name)
     )
 
 
 def is_wrong(labels: pl.Series, said_of: pl.Series) -> np.ndarray:
     """bool [N]: another class, or not exactly the same labels."""
     return (labels != said_of).to_numpy()
-
-
-def _names(array: np.ndarray, task: Task) -> pl.Series:
-    return names_of(column_of(array, task), task)
 
 
 def _of_class(rows: pl.DataFrame, task: Task) -> dict[str, pl.Series]:
@@ -51,8 +47,8 @@ def _of_class(rows: pl.DataFrame, task: Task) -> dict[str, pl.Series]:
         predicted_of(rows, task),
     )
     return {
-        "label": _names(label_N, task),
-        "predicted": _names(predicted_N, task),
+        "label": names_of_array(label_N, task),
+        "predicted": names_of_array(predicted_N, task),
         "probability": pl.Series(np.exp(log_probabilities_NC[row_N, predicted_N])),
         "loss": pl.Series(np.abs(log_probabilities_NC[row_N, label_N])),  # abs: a certain hit has -0.0
     }
@@ -61,8 +57,8 @@ def _of_class(rows: pl.DataFrame, task: Task) -> dict[str, pl.Series]:
 def _of_score(rows: pl.DataFrame, task: Task) -> dict[str, pl.Series]:
     label_N, predicted_N = array_of(rows["label"], task), predicted_of(rows, task)
     return {
-        "label": _names(label_N, task),
-        "predicted": _names(predicted_N, task),
+        "label": names_of_array(label_N, task),
+        "predicted": names_of_array(predicted_N, task),
         "residual": pl.Series(label_N - predicted_N),
         "loss": pl.Series(np.abs(label_N - predicted_N)),
     }
@@ -73,10 +69,10 @@ def _of_labels(rows: pl.DataFrame, task: Task) -> dict[str, pl.Series]:
     label_NC, predicted_NC = array_of(rows["label"], task), predicted_of(rows, task)
     right_NC = np.where(label_NC, log_expit(logits_NC), log_expit(-logits_NC))
     return {
-        "label": _names(label_NC, task),
-        "predicted": _names(predicted_NC, task),
-        "missed": _names(label_NC & ~predicted_NC, task),
-        "extra": _names(predicted_NC & ~label_NC, task),
+        "label": names_of_array(label_NC, task),
+        "predicted": names_of_array(predicted_NC, task),
+        "missed": names_of_array(label_NC & ~predicted_NC, task),
+        "extra": names_of_array(predicted_NC & ~label_NC, task),
         "probabilities": pl.Series(expit(logits_NC), dtype=pl.Array(pl.Float64, logits_NC.shape[1])),
         "loss": pl.Series(np.abs(right_NC.sum(axis=1))),
     }

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from stages.lib.pages.point_plot import LARGE, SMALL, Size, Span, line_in, point_plot, span_of
+from stages.lib.statistics.groups import evenly
 from stages.lib.statistics.predictions import FINETUNED
 
 View = dict[str, Any]
@@ -34,13 +35,6 @@ def residual_plot(rows: pl.DataFrame, most: int) -> View:
     plot = point_plot(shown["predicted"].to_numpy(), shown["residual"].to_numpy(), spans, LARGE)
     (low, high), names = spans[0], {"x_name": "predicted", "y_name": "residual"}
     return plot | names | {"line": line_in(plot, spans, (low, 0.0), (high, 0.0))}
-
-
-def evenly(rows: pl.DataFrame, most: int) -> pl.DataFrame:
-    """All rows, or `most` of them at even distances by their label."""
-    ordered = rows.sort("label", "id")
-    places = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int))
-    return ordered[places]
 
 
 def ranges(by_range: pl.DataFrame, baselines: list[str]) -> list[View]:

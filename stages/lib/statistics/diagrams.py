@@ -9,6 +9,7 @@ from scipy.stats import t as student
 
 from stages.lib.labels import array_of
 from stages.lib.statistics.curves import precision_recall, roc
+from stages.lib.statistics.groups import evenly
 from stages.lib.statistics.intervals import Bounds
 from stages.lib.statistics.judging import ENDS, Figures, Model, Settings
 from stages.lib.statistics.predictions import logits_of, predicted_of
@@ -50,9 +51,8 @@ def confusion(task: Task, judged: Judged) -> pl.DataFrame:
 
 def scatter(task: Task, judged: Judged) -> pl.DataFrame:
     """id, actual, predicted; of more than SCATTER_POINTS examples, those at even distances by their label."""
-    rows = judged.rows.sort("label", "id")
-    places = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SCATTER_POINTS)).round().astype(int))
-    return rows[places].select("id", actual="label", predicted=pl.Series(predicted_of(rows[places], task)))
+    rows = evenly(judged.rows, SCATTER_POINTS)
+    return rows.select("id", actual="label", predicted=pl.Series(predicted_of(rows, task)))
 
 
 def residuals(task: Task, judged: Judged) -> pl.DataFrame:

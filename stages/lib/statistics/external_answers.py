@@ -10,7 +10,7 @@ from scipy.special import logit
 
 from stages.lib.exceptions import DataError, SourceError
 from stages.lib.kinds import Kind
-from stages.lib.labels import NUMBERS, array_of
+from stages.lib.labels import NUMBER_TYPE_OF_KINDS, array_of
 from stages.lib.task import Task
 
 LEAST = 1e-12  # of a probability, so that a certain miss has a finite loss
@@ -29,7 +29,7 @@ def logits_of_labels(path: Path, table: pl.DataFrame, task: Task) -> np.ndarray:
             numbers.append(read(cell))
         except ValueError as error:
             raise SourceError(f"{path}: id {row!r}: label {cell!r} {error}") from None
-    labels_N = array_of(pl.Series(numbers, dtype=NUMBERS[task.kind]), task)
+    labels_N = array_of(pl.Series(numbers, dtype=NUMBER_TYPE_OF_KINDS[task.kind]), task)
     return np.asarray(SAYING_OF_KINDS[task.kind](labels_N, task), dtype=np.float32)
 
 

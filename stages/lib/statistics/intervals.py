@@ -79,7 +79,8 @@ def with_intervals(
     values = scores(task, labels_N, predicted_N)
     bounds = BOUNDS_OF_KINDS[task.kind](task, labels_N, predicted_N, sampling)
     reasons = dict.fromkeys((name for name in values if bounds.get(name, True) is None), DECIDED_BY_ONE)
-    reasons |= undefined(task, labels_N, predicted_N)
+    if None in values.values():
+        reasons |= undefined(task, labels_N, predicted_N)
     figures: dict[str, Any] = {"n": len(labels_N)}
     if counted := COUNTS_OF_KINDS[task.kind]:
         counts = counted(task, labels_N, predicted_N)

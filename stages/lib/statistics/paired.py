@@ -27,10 +27,7 @@ from scipy import stats
 
 from stages.lib.kinds import Kind
 from stages.lib.statistics.intervals import Sampling, jackknife_error
-from stages.lib.statistics.resampling import Combinations as Combinations
-from stages.lib.statistics.resampling import combinations as combinations
-from stages.lib.statistics.resampling import jackknifed, scores_of
-from stages.lib.statistics.resampling import resampled as resampled
+from stages.lib.statistics.resampling import Combinations, combinations, jackknifed, resampled, scores_of
 from stages.lib.task import Task
 
 

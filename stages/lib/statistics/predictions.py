@@ -14,7 +14,7 @@ import polars as pl
 
 from stages.lib.kinds import Kind
 from stages.lib.labels import array_of, column_of
-from stages.lib.statistics.multi_label import above
+from stages.lib.statistics.answers import answers
 from stages.lib.tables import write_parquet
 from stages.lib.task import Task, is_unlabelled
 
@@ -59,8 +59,8 @@ def predicted_of(predictions: pl.DataFrame, task: Task) -> np.ndarray:
 
 
 PREDICTED_OF_KINDS: dict[Kind, Callable[[pl.DataFrame, Task], np.ndarray]] = {
-    "classification": lambda predictions, task: logits_of(predictions).argmax(axis=1),
-    "regression": lambda predictions, task: logits_of(predictions)[:, 0].astype(np.float64),
+    "classification": lambda predictions, task: answers(task, logits_of(predictions), None),
+    "regression": lambda predictions, task: answers(task, logits_of(predictions), None),
     "multi-label": lambda predictions, task: array_of(predictions["predicted"], task),
 }
 
@@ -83,7 +83,7 @@ def evaluation_roles(predictions: pl.DataFrame) -> list[str]:
 def _said(task: Task, logits_NC: np.ndarray, thresholds: list[float] | None, suffix: str) -> list[pl.Series]:
     columns = [_as_column(f"logits{suffix}", logits_NC)]
     if thresholds is not None:
-        columns.append(column_of(above(logits_NC, thresholds), task).alias(f"predicted{suffix}"))
+        columns.append(column_of(answers(task, logits_NC, thresholds), task).alias(f"predicted{suffix}"))
     return columns
 
 

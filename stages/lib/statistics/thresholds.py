@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import precision_recall_curve
 
+from stages.lib.statistics import multi_label
 from stages.lib.statistics.intervals import wilson
-from stages.lib.statistics.operating import OperatingPoint, downwards, probabilities_of, sure_first
+from stages.lib.statistics.operating import OperatingPoint, probabilities_of, sure_first
 from stages.lib.task import Task
 
 
@@ -36,11 +36,7 @@ def best_f1_threshold(task: Task, logits_NC: np.ndarray, labels_N: np.ndarray) -
     is_positive_N = labels_N == number
     if not is_positive_N.any():
         return None
-    precision_T, recall_T, threshold_T = precision_recall_curve(
-        is_positive_N, probabilities_of(logits_NC)[:, number]
-    )
-    f1_T = 2 * precision_T * recall_T / np.maximum(precision_T + recall_T, np.finfo(float).tiny)
-    return downwards(threshold_T[f1_T[:-1].argmax()])
+    return multi_label.best_f1_threshold(probabilities_of(logits_NC)[:, number], is_positive_N)
 
 
 def predicted_at(task: Task, logits_NC: np.ndarray, threshold: float) -> np.ndarray:
