@@ -4,7 +4,6 @@ Weights are safetensors only, from a Hub repository at one commit, from an insta
 stand here, or from a folder. Nothing that comes with a model is run.
 """
 
-import hashlib
 import importlib.util
 import json
 import math
@@ -15,6 +14,7 @@ from typing import Any, Literal
 
 from safetensors import SafetensorError, safe_open
 
+from stages.lib.digests import sha256
 from stages.lib.encoders.probing import probe
 from stages.lib.encoders.traits import reads_type_ids, write_traits
 from stages.lib.exceptions import EncoderError
@@ -232,11 +232,6 @@ def provenance(params: Params, folder: Path) -> dict[str, Any]:
         "weights": params.weights,
         "sha256": {path.name: sha256(path) for path in sorted(folder.iterdir())},
     }
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _first_line(error: Exception) -> str:

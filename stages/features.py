@@ -7,6 +7,7 @@ from pydantic import Field
 from transformers import AutoModel
 
 from stages.lib.arrow import open_stream, write_vectors
+from stages.lib.encoders.devices import claim_gpus
 from stages.lib.encoders.inference import Pooling, infer, load, pooler
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
@@ -21,6 +22,7 @@ class Params(StageParams):
 
 def main(*, encoder: InPath, tokens: InPath, features: OutPath, metrics: OutPath) -> None:
     params = load_params("features", Params)
+    claim_gpus(1)
     warn_of_drift()
     table = open_stream(tokens)
     model = load(AutoModel, encoder)

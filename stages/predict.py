@@ -9,6 +9,7 @@ from pydantic import Field
 from transformers import AutoModelForSequenceClassification
 
 from stages.lib.arrow import open_stream, write_vectors
+from stages.lib.encoders.devices import claim_gpus
 from stages.lib.encoders.inference import Pooling, infer, load, pooler
 from stages.lib.encoders.served import read_served
 from stages.lib.labels import column_of
@@ -31,6 +32,7 @@ def main(
     *, task: InPath, ingested: InPath, tokens: InPath, model: InPath, predictions: OutPath, metrics: OutPath
 ) -> None:
     params = load_params("predict", Params)
+    claim_gpus(1)
     warn_of_drift()
     what = read_task(task)
     table = open_stream(tokens)

@@ -16,6 +16,7 @@ ROOMS_OF_LIB: dict[str, tuple[str, ...]] = {
     "sources": (),
     "statistics": (),
     "encoders": ("statistics",),
+    "training": ("encoders", "statistics"),
     "pages": ("statistics",),
 }
 KNOBS = "params.yaml"

@@ -23,9 +23,13 @@ from stages.lib.encoders.inference import Pooling, infer, inputs_read, load, pad
 from stages.lib.encoders.traits import read_traits
 from stages.lib.exceptions import ConfigError
 from stages.lib.kinds import KINDS, Kind
+from stages.lib.training.adapting import layers_of, make_model, merged
+from stages.lib.training.knobs import Params
+from stages.lib.training.losses import weighted_loss
 from stages.tokenize import check_fits
 from tests.architectures import ARCHITECTURES, ROOM, Architecture, lay_encoder, write_origin
 from tests.predicted import task_of
+from tests.test_finetune import KNOBS
 
 TEXTS = ["fire", "the fire in my town " * 2, "", "Lovely music, today!", "near  my street we saw smoke"]
 SPECIAL = ["[SEP]", "</s>", "<s>", "<|endoftext|>", "[PAD]", "<pad>", "[CLS]", "[MASK]", "<mask>"]
@@ -203,6 +207,30 @@ def test_a_training_step_of_each_kind(encoder: Path, kind: Kind) -> None:
     model.eval()
     with torch.no_grad():
         assert torch.isfinite(model(**inputs, labels=LABELS[kind]).loss)
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [{}, {"freeze_embeddings": True, "freeze_layers": 1}, {"lora_rank": 2}, {"gradient_checkpointing": True}],
+)
+def test_all_that_learns_gets_a_gradient_and_nothing_else(encoder: Path, knobs: dict[str, Any]) -> None:
+    """Several processes wait for the gradient of every weight that learns."""
+    model = make_model(task_of(), encoder, Params(**(KNOBS | knobs)))
+    tokens = tokens_of(encoder, TEXTS)
+    lists = {column: tokens[column].to_pylist() for column in inputs_read(model, tokens.column_names)}
+    batch = padded(lists, padding_id_of(model))
+    batch |= {"labels": LABELS["classification"], "weights": torch.full((len(TEXTS),), 0.2)}
+    weighted_loss("classification", 0.0, model, batch).backward()  # type: ignore[no-untyped-call]
+    assert {name for name, p in model.named_parameters() if p.grad is None and p.requires_grad} == set()
+    assert bool(knobs) == any(not p.requires_grad for p in model.parameters()) or "gradient" in str(knobs)
+    if "lora_rank" in knobs:
+        merged_model = merged(model)
+        assert set(merged_model.state_dict()) == set(load_model(task_of(), encoder, seed=1).state_dict())
+
+
+def test_as_many_layers_as_its_configuration_says_can_be_frozen(encoder: Path) -> None:
+    model = load_model(task_of(), encoder, seed=1)
+    assert len(layers_of(model)) == model.config.num_hidden_layers
 
 
 def test_a_pair_loses_from_its_longer_text(encoder: Path) -> None:

@@ -7,7 +7,8 @@ from safetensors.numpy import load_file, save_file
 from transformers import AutoTokenizer
 
 from stages import encoder as stage
-from stages.encoder import Params, count_parameters, locate, main, packaged, sha256
+from stages.encoder import Params, count_parameters, locate, main, packaged
+from stages.lib.digests import sha256
 from stages.lib.encoders.traits import read_traits
 from stages.lib.exceptions import EncoderError
 from tests.architectures import lay_encoder, write_origin

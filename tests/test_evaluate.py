@@ -11,7 +11,6 @@ from sklearn.metrics import f1_score, log_loss
 
 from stages.evaluate import headline, labelled_roles, main, seed_of, summarize
 from stages.lib.arrow import write_stream
-from stages.lib.encoders.metrics import TaskScores
 from stages.lib.exceptions import DataError
 from stages.lib.statistics.diagrams import Judged, confusion
 from stages.lib.statistics.judging import Model, Settings
@@ -19,6 +18,7 @@ from stages.lib.statistics.predictions import FINETUNED, write_predictions
 from stages.lib.statistics.scores import scores
 from stages.lib.tables import write_json, write_parquet
 from stages.lib.task import write_task
+from stages.lib.training.metrics import TaskScores
 from tests.predicted import task_of
 
 TASK = task_of(["ham", "spam, or not", "other"]).model_copy(update={"kept": ["place"]})

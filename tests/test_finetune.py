@@ -23,22 +23,35 @@ from stages.lib.kinds import Kind
 from stages.lib.labels import NAME_TYPE_OF_KINDS
 from stages.lib.tables import write_parquet
 from stages.lib.task import write_task
+from stages.lib.training.knobs import Params
 from tests.predicted import task_of
 from tests.tiny import sentence, write_encoder
 
 KNOBS: dict[str, Any] = {
     "seed": 1,
+    "loop": "trainer",
     "epochs": 3,
     "learning_rate": 1e-2,
     "batch_size": 8,
+    "gradient_accumulation": 1,
+    "gradient_checkpointing": False,
     "warmup_fraction": 0.1,
     "weight_decay": 0.01,
     "label_smoothing": 0.0,
+    "balance": "none",
     "max_gradient_norm": 1.0,
+    "freeze_embeddings": False,
+    "freeze_layers": 0,
+    "lora_rank": None,
+    "lora_alpha": 16,
+    "lora_dropout": 0.0,
     "precision": "auto",
+    "processes": "auto",
+    "accelerate_config": None,
     "select": "last",
     "patience": None,
     "log_every_steps": 5,
+    "checkpoint_every_steps": 1000,
     "batch_tokens": 200,
 }
 ROLES = ["train"] * 80 + ["validation"] * 40
@@ -116,7 +129,7 @@ def test_it_learns_and_serves(folder: Path) -> None:
     assert (served.max_tokens, served.labels, served.text_columns) == (24, ["calm", "alarm"], ["text"])
     assert served.cleaning.steps == ["lowercase"]
     assert AutoTokenizer.from_pretrained("model").model_max_length == 24
-    assert not Path(".textrail/checkpoints").exists()
+    assert not [path for path in Path(".textrail/checkpoints").iterdir() if path.is_dir()]
 
 
 of_kind = pytest.mark.parametrize("folder", ["regression", "multi-label"], indirect=True)
@@ -140,7 +153,7 @@ def test_a_number_is_learnt_and_served_in_its_own_unit(folder: Path) -> None:
 
 @of_multi_label
 def test_several_labels_are_learnt_and_have_thresholds(folder: Path) -> None:
-    numbers = run_stage(epochs=8)
+    numbers = run_stage(epochs=12, learning_rate=5e-3)
     assert numbers["validation"]["micro_f1"] > 0.9
     served = read_served(Path("model"))
     assert served.thresholds == numbers["thresholds"]
@@ -184,7 +197,7 @@ def test_the_best_epoch_is_that_of_the_least_error(folder: Path) -> None:
     ("knobs", "selects"), [({}, False), ({"patience": 1}, True), ({"select": "best"}, True)]
 )
 def test_the_metrics_say_whether_validation_chose(knobs: dict[str, Any], selects: bool) -> None:
-    assert finetune.selects_on_validation(finetune.Params(**(KNOBS | knobs))) is selects
+    assert finetune.selects_on_validation(Params(**(KNOBS | knobs))) is selects
 
 
 def test_the_same_bytes_twice_and_others_with_another_seed(folder: Path) -> None:
@@ -252,9 +265,3 @@ def test_weights_are_trained_as_float32_whatever_the_checkpoint_holds(folder: Pa
     run_stage(epochs=1)
     model = AutoModelForSequenceClassification.from_pretrained("model")
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="fp16 is right where there is a GPU")
-def test_half_precision_without_a_gpu_is_refused() -> None:
-    with pytest.raises(ConfigError, match="found fp16, but no GPU"):
-        finetune.precision("fp16")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoConfig, AutoModel
 
-from stages.encoder import sha256
+from stages.lib.digests import sha256
 from tests.hub_server import COMMIT, DATASET, Served, serving
 from tests.tiny import ROOT, environment, write_encoder
 

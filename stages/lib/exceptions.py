@@ -7,6 +7,8 @@ TextrailError
 ├── SourceError        a source's folder, its files, the Hub
 ├── CleaningError      a cleaning step that cannot run here
 ├── EncoderError       an encoder that is missing, unverified or unusable
+├── CheckpointError    a checkpoint that cannot be written
+├── DeviceError        a device that training asks for and the machine lacks
 ├── DataError          data that a stage cannot work on, such as a single class
 └── RunError           a revision, or what its run left behind, that cannot be read or compared
 """
@@ -30,6 +32,14 @@ class CleaningError(TextrailError):
 
 class EncoderError(TextrailError):
     """An encoder that is missing, unverified or unusable."""
+
+
+class CheckpointError(TextrailError):
+    """A checkpoint that cannot be written."""
+
+
+class DeviceError(TextrailError):
+    """A device that training asks for and the machine lacks."""
 
 
 class RunError(TextrailError):

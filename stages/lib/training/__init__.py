@@ -1,0 +1,1 @@
+"""How a model is trained: the same batches, schedule and resume for each of the three loops."""
