@@ -44,7 +44,7 @@ lock: .venv/dev.stamp ## resolve pyproject.toml into requirements.lock (newer ve
 	@.venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --group dev \
 		--no-annotate --no-header $(LOCK) --output-file requirements.lock
 
-clean: ## remove .venv, tools' caches and checkpoints; outputs and DVC's cache stay (`dvc gc -w` thins the cache)
+clean: ## remove .venv, tools' caches, checkpoints and searches; outputs and DVC's cache stay (`dvc gc -w` thins the cache)
 	rm -rf .venv .textrail .pytest_cache .mypy_cache .ruff_cache
 	find bench commands stages tests -name __pycache__ -prune -exec rm -rf {} +
 

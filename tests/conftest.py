@@ -5,6 +5,8 @@ import pytest
 
 # Before anything imports torch: on two cores, two workers of two threads each wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A stage claims its GPU until its process ends, and pytest's would hold it before all that it starts.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 from tests.tiny import commit, dvc, make_tiny_project
 

@@ -18,9 +18,9 @@ from stages.lib.exceptions import ConfigError, DeviceError
 from stages.lib.training import training
 from stages.lib.training.adapting import make_model
 from stages.lib.training.knobs import Params
-from stages.lib.training.launching import processes_for
+from stages.lib.training.launching import LAUNCHING, launch, processes_for
 from stages.lib.training.optimization import choose_precision
-from stages.lib.training.setup import Setup
+from stages.lib.training.session import Session
 from tests.predicted import task_of
 from tests.test_finetune import KNOBS, files_of, folder, run_stage, set_knobs  # noqa: F401  # a fixture
 from tests.tiny import ROOT, environment
@@ -157,17 +157,17 @@ def test_lora_with_frozen_layers_is_refused(folder: Path) -> None:  # noqa: F811
 
 def test_class_weights_make_a_rare_class_count(folder: Path) -> None:  # noqa: F811
     """Of a batch the loss is the mean of its examples', each times its class's weight."""
-    setups = {balance: setup_of(balance) for balance in ("none", "weights", "sampler")}
-    picks = [pick for batch in setups["weights"].batches for pick in batch]
-    labels = np.asarray(setups["weights"].loader.collate_fn.keywords["table"]["label"])
+    sessions = {balance: session_of(balance) for balance in ("none", "weights", "sampler")}
+    picks = [pick for batch in sessions["weights"].batches for pick in batch]
+    labels = np.asarray(sessions["weights"].loader.collate_fn.keywords["table"]["label"])
     totals = np.bincount([labels[p.row] for p in picks], [p.weight for p in picks])
     assert totals[0] == pytest.approx(totals[1], rel=0.1)
     assert len(labels) == 80  # no row of the data is copied
-    assert setups["none"].batches.chances_N is None
-    assert setups["sampler"].batches.chances_N is not None
+    assert sessions["none"].batches.chances_N is None
+    assert sessions["sampler"].batches.chances_N is not None
 
 
-def setup_of(balance: str) -> Setup:
+def session_of(balance: str) -> Session:
     from stages.lib.encoders.heads import AS_THEY_ARE
     from stages.lib.training.checkpoints import Checkpoints
     from stages.lib.training.journal import Watchers
@@ -175,7 +175,7 @@ def setup_of(balance: str) -> Setup:
     params = Params(**(KNOBS | {"balance": balance}))
     material = material_here()
     model = make_model(material.task, material.encoder, params)
-    return training.set_up(material, params, Watchers(), Checkpoints(Path("c")), model, AS_THEY_ARE, 1)
+    return training.make_session(material, params, Watchers(), Checkpoints(Path("c")), model, AS_THEY_ARE, 1)
 
 
 def material_here() -> training.Material:
@@ -204,6 +204,23 @@ def test_half_precision_without_a_gpu_is_refused() -> None:
 def test_the_plain_loop_is_one_process() -> None:
     with pytest.raises(ConfigError, match="processes: found 2, with loop: plain, which is one process"):
         processes_for(Params(**(KNOBS | {"loop": "plain", "processes": 2})))
+
+
+def test_a_launcher_that_starts_one_process_is_not_started_over_and_over(
+    folder: Path,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("one.yaml").touch()
+    monkeypatch.setenv(LAUNCHING, "1")
+    with pytest.raises(
+        ConfigError, match=r"one.yaml: it starts a single process, and finetune.processes asks for 2"
+    ):
+        launch(Params(**(KNOBS | {"processes": 2, "accelerate_config": "one.yaml"})), 2)
+
+
+def test_a_configuration_that_is_not_there_is_told() -> None:
+    with pytest.raises(ConfigError, match=r"accelerate_config: none.yaml: no such file"):
+        launch(Params(**(KNOBS | {"accelerate_config": "none.yaml"})), 2)
 
 
 def test_it_says_where_and_how_it_trains(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811

@@ -27,7 +27,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "encoder": {"name": "tiny-encoder", "revision": None, "weights": "random"},
     "tokenize": {"max_tokens": 24},
     "baseline": {"folds": 2, "tfidf_min_documents": 1},
-    "finetune": {"epochs": 5, "batch_size": 8, "learning_rate": 1e-2},
+    "finetune": {"epochs": 8, "batch_size": 8, "learning_rate": 5e-3},
     "evaluate": {"resamples": 50, "slice_least_n": 5},
     # too few for UMAP, which compiles for 20 seconds; tests/test_errors.py has it
     "errors": {"map_examples": 9},

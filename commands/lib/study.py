@@ -50,7 +50,8 @@ def open_study(goal: Goal, params: Params, storage: str, defaults: dict[str, Any
         storage=memory,
         load_if_exists=True,
         direction="minimize" if goal.lower_is_better else "maximize",
-        pruner=MedianPruner(params.pruner_startup_trials, params.pruner_warmup_epochs),
+        # it looks from that step on, and the first epoch is step 1
+        pruner=MedianPruner(params.pruner_startup_trials, params.pruner_warmup_epochs + 1),
     )
     known = len(study.get_trials(deepcopy=False))
     study.sampler = TPESampler(seed=params.seed + known)  # else two processes would propose the same

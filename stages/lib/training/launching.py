@@ -4,7 +4,9 @@ The processes run the stage itself, each with a rank; the first of them writes w
 """
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import torch
 
@@ -13,6 +15,7 @@ from stages.lib.exceptions import ConfigError, DeviceError
 from stages.lib.training.batches import Share
 from stages.lib.training.knobs import Params
 
+LAUNCHING = "TEXTRAIL_LAUNCHING"  # in the environment of what a launcher starts
 OUT_OF_MEMORY = 77  # exit status of a process that ran out of it, and has noted that more passes are needed
 
 
@@ -46,9 +49,8 @@ def processes_for(params: Params) -> int:
                 "choose loop: accelerate or trainer, or processes: auto"
             )
         wanted = 1
-    if not torch.cuda.is_available():
-        return wanted or 1
-    return len(claim_gpus(wanted))
+    gpus = claim_gpus(wanted)
+    return len(gpus) if gpus else wanted or 1
 
 
 def launch(params: Params, processes: int) -> None:
@@ -56,10 +58,17 @@ def launch(params: Params, processes: int) -> None:
     from accelerate.commands.launch import launch_command, launch_command_parser
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    on_gpu = torch.cuda.is_available()
-    if not on_gpu:
-        os.environ["ACCELERATE_USE_CPU"] = "true"
     config = params.accelerate_config
+    if config is not None and not Path(config).is_file():
+        raise ConfigError(f"params.yaml: finetune.accelerate_config: {config}: no such file")
+    if LAUNCHING in os.environ:
+        raise ConfigError(
+            f"{config}: it starts a single process, and finetune.processes asks for {processes}; its "
+            "distributed_type should be MULTI_GPU or FSDP"
+        )
+    os.environ[LAUNCHING] = "1"
+    if not torch.cuda.is_available():
+        os.environ["ACCELERATE_USE_CPU"] = "true"
     words = ["--config_file", config] if config else ["--multi_gpu", "--dynamo_backend", "no"]
     words += ["--num_processes", str(processes), "--num_machines", "1", "--main_process_port", "0"]
     words += ["--mixed_precision", "no"]  # the loops say which
@@ -72,11 +81,14 @@ def launch(params: Params, processes: int) -> None:
             rank, failure = error.get_first_failure()
             if failure.exitcode == OUT_OF_MEMORY:
                 continue
-            raise DeviceError(
-                f"process {rank} of {processes} ended with status {failure.exitcode}; "
-                "what it said stands above"
-            ) from None
+            raise _ended(f"process {rank} of {processes}", failure.exitcode) from None
+        except subprocess.CalledProcessError as error:
+            raise _ended("the one process that it started", error.returncode) from None
         return
+
+
+def _ended(which: str, status: int) -> DeviceError:
+    return DeviceError(f"{which} ended with status {status}; what it said stands above")
 
 
 def module_name() -> str:

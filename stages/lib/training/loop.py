@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -19,7 +19,7 @@ from stages.lib.training.batches import seed_step
 from stages.lib.training.checkpoints import journal_of
 from stages.lib.training.losses import weighted_loss
 from stages.lib.training.optimization import DTYPES, make_optimizer, make_schedule
-from stages.lib.training.setup import Setup, score
+from stages.lib.training.session import Session, score
 
 
 class OneDevice:
@@ -65,84 +65,87 @@ class OneDevice:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-def train_plain(setup: Setup) -> dict[str, Any]:
+def train_plain(session: Session) -> dict[str, Any]:
     """The trained weights."""
-    return train_by_hand(setup, OneDevice(DTYPES[setup.precision]))
+    return train_by_hand(session, OneDevice(DTYPES[session.precision]))
 
 
-def train_with_accelerate(setup: Setup) -> dict[str, Any]:
-    mixed = "no" if setup.precision == "float32" else setup.precision
-    if setup.batches.share.processes == 1:
+def train_with_accelerate(session: Session) -> dict[str, Any]:
+    mixed = "no" if session.precision == "float32" else session.precision
+    if session.batches.share.processes == 1:
         AcceleratorState._reset_state(reset_partial_state=True)  # as Trainer does: a search trains many times
-    return train_by_hand(setup, Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available()))
+    return train_by_hand(session, Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available()))
 
 
-def train_by_hand(setup: Setup, place: Accelerator | OneDevice) -> dict[str, Any]:
-    model, optimizer = place.prepare(setup.model, make_optimizer(setup.model, setup.params))
-    schedule = make_schedule(optimizer, setup.params, setup.journal.plan.steps)
-    go_on(setup, place, schedule)
+class Prepared(NamedTuple):
+    place: Accelerator | OneDevice
+    model: Any
+    optimizer: Any
+    schedule: Any
+
+
+def train_by_hand(session: Session, place: Accelerator | OneDevice) -> dict[str, Any]:
+    model, optimizer = place.prepare(session.model, make_optimizer(session.model, session.params))
+    schedule = make_schedule(optimizer, session.params, session.journal.plan.steps)
+    prepared = Prepared(place, model, optimizer, schedule)
+    go_on(session, prepared)
     model.train()
-    while not setup.journal.is_over:
-        for passes in rest_of_epoch(setup):
-            take_step(setup, place, model, optimizer, schedule, passes)
-            look_up(setup, place, model, schedule)
-            if setup.journal.is_over:
+    while not session.journal.is_over:
+        for passes in rest_of_epoch(session):
+            take_step(session, prepared, passes)
+            score_and_save(session, prepared)
+            if session.journal.is_over:
                 break
     return dict(place.get_state_dict(model))
 
 
-def go_on(setup: Setup, place: Accelerator | OneDevice, schedule: Any) -> None:
+def go_on(session: Session, prepared: Prepared) -> None:
     """From the last whole checkpoint, where there is one."""
-    newest = setup.checkpoints.newest()
+    newest = session.checkpoints.newest()
     state = None if newest is None else journal_of(newest)
     if newest is not None and state is not None:
-        place.load_state(str(newest))
-        schedule.load_state_dict(state["schedule"])
-    setup.journal.begin(state)
+        prepared.place.load_state(str(newest))
+        prepared.schedule.load_state_dict(state["schedule"])
+    session.journal.begin(state)
 
 
-def rest_of_epoch(setup: Setup) -> Iterator[list[dict[str, torch.Tensor]]]:
+def rest_of_epoch(session: Session) -> Iterator[list[dict[str, torch.Tensor]]]:
     """Each step's passes."""
-    batches = setup.batches
-    batches.epoch, batches.first_step = divmod(setup.journal.step, batches.steps_per_epoch)
-    loaded = iter(setup.loader)
+    batches = session.batches
+    batches.epoch, batches.first_step = divmod(session.journal.step, batches.steps_per_epoch)
+    loaded = iter(session.loader)
     while passes := list(islice(loaded, batches.share.passes)):
         yield passes
 
 
-def take_step(
-    setup: Setup,
-    place: Accelerator | OneDevice,
-    model: Any,
-    optimizer: Any,
-    schedule: Any,
-    passes: list[dict[str, torch.Tensor]],
-) -> None:
-    seed_step(setup.params.seed, setup.journal.step, place.process_index)
+def take_step(session: Session, prepared: Prepared, passes: list[dict[str, torch.Tensor]]) -> None:
+    place, model, optimizer, schedule = prepared
+    seed_step(session.params.seed, session.journal.step, place.process_index)
     for number, batch in enumerate(passes, start=1):
         inputs = {name: values.to(place.device) for name, values in batch.items()}
         with nullcontext() if number == len(passes) else place.no_sync(model):
             with place.autocast():
-                loss = weighted_loss(setup.kind, setup.params.label_smoothing, model, inputs)
+                loss = weighted_loss(session.kind, session.params.label_smoothing, model, inputs)
             place.backward(loss * place.num_processes)  # of which DDP takes the mean
-        setup.journal.add_loss(loss)
-    place.clip_grad_norm_(model.parameters(), setup.params.max_gradient_norm)
+        session.journal.add_loss(loss)
+    place.clip_grad_norm_(model.parameters(), session.params.max_gradient_norm)
     learning_rate = schedule.get_last_lr()[0]
     optimizer.step()
     if not place.optimizer_step_was_skipped:  # as fp16 does where a gradient overflows
         schedule.step()
     optimizer.zero_grad()
-    setup.journal.step_done(learning_rate)
+    session.journal.step_done(learning_rate)
 
 
-def look_up(setup: Setup, place: Accelerator | OneDevice, model: Any, schedule: Any) -> None:
-    """Between two steps: score an epoch's end, write the checkpoint that is due."""
-    journal = setup.journal
+def score_and_save(session: Session, prepared: Prepared) -> None:
+    """Between two steps, what is due: scores at an epoch's end, a checkpoint."""
+    place, model, _, schedule = prepared
+    journal = session.journal
     if journal.epoch_is_over:
         sharded = place.distributed_type == DistributedType.FSDP
         with place.autocast():
-            score(setup, place.unwrap_model(model), lambda: place.get_state_dict(model), whole=sharded)
+            score(session, place.unwrap_model(model), lambda: place.get_state_dict(model), whole=sharded)
     if journal.checkpoint_is_due and not journal.is_over:
         state = journal.state() | {"schedule": schedule.state_dict()}
-        with setup.checkpoints.saving(journal.step, state) as folder:
+        with session.checkpoints.saving(journal.step, state) as folder:
             place.save_state(str(folder))

@@ -30,11 +30,11 @@ from stages.lib.training.launching import OUT_OF_MEMORY, is_launched, share_of
 from stages.lib.training.loop import train_plain, train_with_accelerate
 from stages.lib.training.metrics import TaskScores
 from stages.lib.training.optimization import choose_precision
-from stages.lib.training.setup import Setup
+from stages.lib.training.session import Session
 from stages.lib.training.trainer import train_with_trainer
 from stages.lib.training.validation import Validation
 
-LOOPS: dict[LoopName, Callable[[Setup], dict[str, Any]]] = {
+LOOPS: dict[LoopName, Callable[[Session], dict[str, Any]]] = {
     "trainer": train_with_trainer,
     "plain": train_plain,
     "accelerate": train_with_accelerate,
@@ -119,21 +119,21 @@ def attempt(
     scale = AS_THEY_ARE
     if not task.facts.has_classes:
         scale = scale_of(np.asarray(material.train["label"]), has_bias=head.bias is not None)
-    setup = set_up(material, params, watchers, checkpoints, model, scale, passes)
-    tell(setup, material)
-    weights = LOOPS[params.loop](setup)
-    setup.journal.end()
+    session = make_session(material, params, watchers, checkpoints, model, scale, passes)
+    tell(session, material)
+    weights = LOOPS[params.loop](session)
+    session.journal.end()
     if share.process > 0:
         return None
     if params.select == "best":
-        best = checkpoints.best(setup.journal.best_step or 0)
+        best = checkpoints.best(session.journal.best_step or 0)
         weights = torch.load(best, map_location="cpu", weights_only=True)
     trained = make_model(task, material.encoder, params)
     trained.load_state_dict(weights)
-    return Trained(merged(trained).eval(), scale, setup.journal, checkpoints)
+    return Trained(merged(trained).eval(), scale, session.journal, checkpoints)
 
 
-def set_up(
+def make_session(
     material: Material,
     params: Params,
     watchers: Watchers,
@@ -141,7 +141,7 @@ def set_up(
     model: Any,
     scale: Scale,
     passes: int,
-) -> Setup:
+) -> Session:
     task, share = material.task, share_of(passes)
     targets = partial(TARGETS_OF_KINDS[task.kind], task=task, scale=scale)
     batches = make_batches(material.train, params, passes)
@@ -156,7 +156,7 @@ def set_up(
         lower_is_better=task.lower_is_better(task.metrics[0]),
     )
     columns = inputs_read(model, material.train.column_names)
-    return Setup(
+    return Session(
         kind=task.kind,
         model=model,
         params=params,
@@ -212,17 +212,17 @@ def key_of(material: Material, params: Params) -> str:
     )
 
 
-def tell(setup: Setup, material: Material) -> None:
+def tell(session: Session, material: Material) -> None:
     """Where and how it trains, and from where it goes on: once."""
-    share, params, plan = setup.batches.share, setup.params, setup.journal.plan
-    if share.process > 0 or not setup.journal.watchers.shown:
+    share, params, plan = session.batches.share, session.params, session.journal.plan
+    if share.process > 0 or not session.journal.watchers.shown:
         return
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     several = f", {share.processes} processes" if share.processes > 1 else ""
     chosen = " (auto)" if params.precision == "auto" else ""
     print(
-        f"finetune: {params.loop} on {device} in {setup.precision}{chosen}{several}; "
+        f"finetune: {params.loop} on {device} in {session.precision}{chosen}{several}; "
         f"{len(material.train):,} examples, {plan.steps:,} steps of {params.batch_size}"
     )
-    if newest := setup.checkpoints.newest():
+    if newest := session.checkpoints.newest():
         print(f"finetune: goes on from step {newest.name.split('-')[1]}")

@@ -14,7 +14,7 @@ from stages.lib.training.knobs import Params, Precision
 from stages.lib.training.validation import Validation
 
 
-class Setup(NamedTuple):
+class Session(NamedTuple):
     kind: Kind
     model: Any
     params: Params
@@ -27,19 +27,19 @@ class Setup(NamedTuple):
 
 
 def score(
-    setup: Setup, model: Any, weights: Callable[[], dict[str, Any]], whole: bool = False
+    session: Session, model: Any, weights: Callable[[], dict[str, Any]], whole: bool = False
 ) -> dict[str, float]:
     """On validation, by all processes; a `whole` one each where they cannot infer apart.
 
     `weights` is asked for those of the best epoch, by all processes.
     """
-    process, processes, _ = setup.batches.share
+    process, processes, _ = session.batches.share
     part = (0, 1) if whole else (process, processes)
-    scores = setup.validation.scores(model, *part)
-    setup.journal.evaluated(scores)
-    if setup.params.select == "best" and setup.journal.best_step == setup.journal.step:
+    scores = session.validation.scores(model, *part)
+    session.journal.evaluated(scores)
+    if session.params.select == "best" and session.journal.best_step == session.journal.step:
         kept = weights()
         if process == 0:
-            with replacing(setup.checkpoints.best(setup.journal.step)) as partial:
+            with replacing(session.checkpoints.best(session.journal.step)) as partial:
                 torch.save(kept, partial)
     return scores
