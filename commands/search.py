@@ -14,13 +14,13 @@ import optuna
 import pyarrow as pa
 import pyarrow.compute as pc
 import typer
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
 from commands.lib.params_file import as_yaml, set_values
 from commands.lib.runs import PARAMS, TASK
-from commands.lib.search_page import Found, as_text, outcome_of, values_of, write_pages
-from commands.lib.search_space import Params
+from commands.lib.search_page import Found, as_text, outcome_of, write_pages
+from commands.lib.search_space import Params, trained_with
 from commands.lib.study import (
     Goal,
     best_of,
@@ -35,7 +35,7 @@ from stages.lib.arrow import open_stream
 from stages.lib.digests import digest_of
 from stages.lib.encoders.devices import claim_gpus
 from stages.lib.encoders.inference import quieten_transformers
-from stages.lib.exceptions import ConfigError, RunError
+from stages.lib.exceptions import ConfigError, RunError, TextrailError
 from stages.lib.params import load_params
 from stages.lib.stage import run
 from stages.lib.task import read_task
@@ -52,7 +52,7 @@ def main(
     *,
     trials: Annotated[int, typer.Option(min=0, help="so many more, by this process")] = 20,
     fraction: Annotated[float, typer.Option(help="of the training examples, above 0 and at most 1")] = 0.1,
-    minutes: Annotated[float | None, typer.Option(help="begin no trial after so many")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="begin no trial after so many")] = None,
     apply: Annotated[bool, typer.Option("--apply", help="write the best values into params.yaml")] = False,
     storage: Annotated[
         str | None, typer.Option(help="URL of another database than .textrail/search.db")
@@ -61,13 +61,15 @@ def main(
 ) -> None:
     """Search for better values of finetune's knobs, on validation."""
     params, knobs = load_params("search", Params), load_params("finetune", Knobs)
+    check_space(knobs, params)
     material = material_for(fraction)
     goal = goal_of(material, params, knobs, fraction)
     study = open_study(goal, params, storage or sqlite_at(STORAGE), knobs.model_dump())
     print(begun(study, material, goal))
-    claim_gpus(1)
-    quieten_transformers()
     try:
+        if trials:  # else there is nothing to wait for a GPU for
+            claim_gpus(1)
+            quieten_transformers()
         run_trials(study, params, trainer_of(material, knobs), trials, minutes, tell)
     except KeyboardInterrupt:
         print("search: stopped; the trials that ended are kept")
@@ -79,7 +81,6 @@ def main(
         defaults=defaults_of(study, params, knobs.model_dump()),
         train=len(material.train),
         validation=len(material.validation),
-        seed=params.seed,
     )
     write_pages(found, reports)
     print(as_text(found, reports))
@@ -126,7 +127,7 @@ def trainer_of(
         chosen = with_values(knobs, values)
         try:
             trained = train(material, chosen, Watchers(on_score=report))
-        except optuna.TrialPruned:
+        except (optuna.TrialPruned, TextrailError, KeyboardInterrupt):
             forget(material, chosen)
             raise
         assert trained is not None  # one process
@@ -134,6 +135,13 @@ def trainer_of(
         return trained.journal.selected_score(chosen.select)
 
     return run_trial
+
+
+def check_space(knobs: Knobs, params: Params) -> None:
+    """Raises ConfigError where finetune refuses a bound or a choice: now, and not after hours."""
+    for name, values in params.space.items():
+        for value in values.get("choices", [values.get("low"), values.get("high")]):
+            with_values(knobs, {name: value})
 
 
 def with_values(knobs: Knobs, values: dict[str, Any]) -> Knobs:
@@ -152,7 +160,8 @@ def with_values(knobs: Knobs, values: dict[str, Any]) -> Knobs:
 def begun(study: optuna.Study, material: Material, goal: Goal) -> str:
     trained, judged = len(material.train), len(material.validation)
     what = f"{trained:,} training examples, {goal.metric} on {judged:,} of validation"
-    known, best = finished(study), best_of(study)
+    best = best_of(study)
+    known = [trial for trial in study.get_trials(deepcopy=False) if trial.state is not TrialState.WAITING]
     if not known:
         return f"search: begins {goal.name}: {what}"
     score = "" if best is None else f", the best {best.value:.4f}"
@@ -160,7 +169,7 @@ def begun(study: optuna.Study, material: Material, goal: Goal) -> str:
 
 
 def tell(study: optuna.Study, trial: FrozenTrial) -> None:
-    values = ", ".join(f"{name} {as_yaml(value)}" for name, value in values_of(trial).items())
+    values = ", ".join(f"{name} {as_yaml(value)}" for name, value in trained_with(trial).items())
     best = best_of(study)
     so_far = "" if best is None else f"; best {best.value:.4f} (trial {best.number})"
     took = f"{outcome_of(trial)} in {seconds_of(trial):.0f} s"
@@ -171,7 +180,7 @@ def applied(study: optuna.Study) -> str:
     best = best_of(study)
     if best is None:
         raise RunError("--apply: no trial of this search is complete; nothing was written")
-    values = values_of(best)
+    values = trained_with(best)
     set_values(Path(PARAMS), "finetune", values)
     listed = ", ".join(f"{name} {as_yaml(value)}" for name, value in values.items())
     return f"search: {PARAMS} now has {listed}; `dvc repro` trains with them on everything"

@@ -47,6 +47,31 @@ def test_a_comment_behind_the_value_stays(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"finetune:\r\n  a: 1 # c\r\n  b: 2\r\n", b"finetune:\r\n  a: 3 # c\r\n  b: 2\r\n"),
+        (b"finetune: {a: 1, b: 2}\n", b"finetune: {a: 3, b: 2}\n"),
+        (b'finetune:\n  a: "x #y" # c\n', b"finetune:\n  a: 3 # c\n"),
+        ("# é\nfinetune:\n  a: 1".encode(), "# é\nfinetune:\n  a: 3".encode()),
+    ],
+)
+def test_every_other_byte_stays(tmp_path: Path, before: bytes, after: bytes) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(before)
+    set_values(path, "finetune", {"a": 3})
+    assert path.read_bytes() == after
+
+
+@pytest.mark.parametrize("text", ["a: &r 1\n  b: *r\n", "a:\n  b: 2\n"])
+def test_what_would_change_another_value_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"finetune:\n  {text}")
+    with pytest.raises(ConfigError, match="write them yourself: a: 3"):
+        set_values(path, "finetune", {"a": 3})
+    assert path.read_text() == f"finetune:\n  {text}"
+
+
 @pytest.mark.parametrize("key", ["missing", "space"])
 def test_what_is_no_single_value_is_refused_and_the_file_left(path: Path, key: str) -> None:
     with pytest.raises(ConfigError, match=rf"search.{key}: no single value stands there"):
@@ -63,6 +88,9 @@ def test_what_is_no_single_value_is_refused_and_the_file_left(path: Path, key: s
         (0.0, "0.0"),
         (3.0, "3.0"),
         (1.5e-10, "1.5e-10"),
+        (1.23456789e-5, "1.23456789e-5"),
+        ("null", '"null"'),
+        ("a: b # c", '"a: b # c"'),
         (True, "true"),
         (None, "null"),
         (16, "16"),

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from commands import search
 from commands.lib import study as study_module
-from commands.lib.search_page import Found, as_text, write_pages
+from commands.lib.search_page import Found, as_text, importances, outcome_of, write_pages
 from commands.lib.search_space import Params, within
 from commands.lib.study import Goal, best_of, defaults_of, finished, open_study, run_trials, sqlite_at
 from stages.lib.exceptions import ConfigError, RunError, TextrailError
@@ -162,6 +162,112 @@ def test_a_trial_that_cannot_be_trained_is_told_and_three_in_a_row_end_the_searc
     assert [trial.state for trial in study.trials] == [TrialState.FAIL] * 3
 
 
+def test_what_failed_on_an_earlier_day_does_not_count(tmp_path: Path) -> None:
+    def refused(values: dict[str, Any], report: Report) -> float:
+        raise ConfigError("no")
+
+    go(*opened(tmp_path / "search.db"), 2, refused)
+    later, params = opened(tmp_path / "search.db")
+    go(later, params, 1, refused)
+    assert len(later.trials) == 3
+
+
+def test_a_score_that_is_no_number_fails_the_trial_and_says_so(tmp_path: Path) -> None:
+    study, params = opened(tmp_path / "search.db")
+    go(study, params, 1, lambda values, report: float("nan"))
+    assert outcome_of(study.trials[0]) == "failed: its score on validation is nan: such values do not learn"
+
+
+def test_ctrl_c_is_told_as_such(tmp_path: Path) -> None:
+    def interrupted(values: dict[str, Any], report: Report) -> float:
+        raise KeyboardInterrupt
+
+    study, params = opened(tmp_path / "search.db")
+    with pytest.raises(KeyboardInterrupt):
+        go(study, params, 1, interrupted)
+    assert outcome_of(study.trials[0]) == "failed: stopped from the keyboard"
+
+
+def test_the_first_epochs_are_not_looked_at(tmp_path: Path) -> None:
+    study, params = opened(tmp_path / "search.db", pruner_warmup_epochs=1)
+    go(study, params, 2)
+
+    def bad(values: dict[str, Any], report: Report) -> float:
+        report(1, 0.0)
+        report(2, 0.0)
+        raise AssertionError("went on")
+
+    go(study, params, 1, bad)
+    assert outcome_of(study.trials[2]) == "pruned after epoch 2, at 0.0000"
+
+
+@pytest.mark.parametrize(
+    ("space", "value"),
+    [
+        ({"weight_decay": {"choices": [0.012345]}}, 0.012345),  # a choice is as it was written
+        ({"warmup_fraction": {"low": 0.99961, "high": 0.99962, "log": False}}, 0.99962),  # not 1
+    ],
+)
+def test_few_digits_do_not_leave_the_space(tmp_path: Path, space: dict[str, Any], value: float) -> None:
+    seen: list[float] = []
+
+    def note(values: dict[str, Any], report: Report) -> float:
+        seen.extend(values.values())
+        return 0.5
+
+    go(*opened(tmp_path / "search.db", space=space), 1, note)
+    assert seen == [value]
+
+
+def test_defaults_between_whole_numbers_are_outside() -> None:
+    space = {"epochs": {"low": 1, "high": 5, "log": False}}
+    assert within(space, {"epochs": 3.0})
+    assert not within(space, {"epochs": 2.5})
+
+
+def test_processes_that_join_before_any_trial_propose_differently(tmp_path: Path) -> None:
+    space = SPACE | {"batch_size": {"choices": [16, 32]}}  # without the defaults
+    both = [opened(tmp_path / "search.db", space=space) for _ in range(2)]
+    for study, params in both:
+        go(study, params, 1)
+    first, second = both[0][0].trials
+    assert first.params["learning_rate"] != second.params["learning_rate"]
+
+
+@pytest.mark.parametrize(
+    ("storage", "told"),
+    [
+        ("nonsense", "no database that can be opened"),
+        ("sqlite:////nowhere/x.db", "there is no folder /nowhere"),
+    ],
+)
+def test_a_storage_that_is_none_is_refused(storage: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=f"--storage: {told}"):
+        open_study(GOAL, Params(**SEARCH), storage, KNOBS)
+
+
+@pytest.mark.parametrize("ended", [KeyboardInterrupt(), optuna.TrialPruned(), ConfigError("no")])
+def test_a_trial_that_nobody_goes_on_with_leaves_no_checkpoints(
+    monkeypatch: pytest.MonkeyPatch, ended: BaseException
+) -> None:
+    def end(*_: Any) -> None:
+        raise ended
+
+    forgotten: list[Any] = []
+    monkeypatch.setattr(search, "train", end)
+    monkeypatch.setattr(search, "forget", lambda *run: forgotten.append(run))
+    material: Any = "material"
+    with pytest.raises(type(ended)):
+        search.trainer_of(material, Knobs(**KNOBS))({"batch_size": 16}, lambda *_: None)
+    assert forgotten == [("material", Knobs(**(KNOBS | {"batch_size": 16})))]
+
+
+def test_a_bound_that_finetune_refuses_is_told_before_any_trial() -> None:
+    space = {"label_smoothing": {"low": 0.0, "high": 1.5, "log": False}}
+    with pytest.raises(ConfigError, match=r"search.space.label_smoothing: a value should be less than 1"):
+        search.check_space(Knobs(**KNOBS), Params(**(SEARCH | {"space": space})))
+
+
 @pytest.mark.parametrize(
     ("space", "told"),
     [
@@ -202,7 +308,7 @@ def test_nothing_complete_nothing_applied(tmp_path: Path) -> None:
 
 def found_in(study: optuna.Study, params: Params, title: str = "Tweets") -> Found:
     task = task_of(["calm", "alarm"]).model_copy(update={"title": title})
-    return Found(study, GOAL, task, finished(study), defaults_of(study, params, KNOBS), 160, 40, 1)
+    return Found(study, GOAL, task, finished(study), defaults_of(study, params, KNOBS), 160, 40)
 
 
 def test_the_pages_tell_all_trials_and_escape_the_title(tmp_path: Path) -> None:
@@ -226,6 +332,22 @@ def test_too_few_trials_have_no_importance(tmp_path: Path) -> None:
     write_pages(found_in(study, params), tmp_path / "pages")
     assert not (tmp_path / "pages/importance.png").exists()
     assert "too few to say which knob matters" in (tmp_path / "pages/search.md").read_text()
+
+
+def test_equal_scores_have_no_importance_and_a_perfect_one_has_an_interval(tmp_path: Path) -> None:
+    study, params = opened(tmp_path / "search.db")
+    go(study, params, 4, lambda values, report: 1.0)
+    write_pages(found_in(study, params), tmp_path / "pages")
+    page = (tmp_path / "pages/search.md").read_text()
+    assert "do not tell the knobs apart" in page
+    assert "known to 0.912" in page
+
+
+def test_a_knob_with_one_value_has_no_importance(tmp_path: Path) -> None:
+    study, params = opened(tmp_path / "search.db", space={"batch_size": {"choices": [8]}})
+    scores = iter([0.1, 0.2, 0.3, 0.4])
+    go(study, params, 4, lambda values, report: next(scores))
+    assert importances(found_in(study, params)) == {}
 
 
 WORKER = """
@@ -256,10 +378,9 @@ def worker(where: Path, seconds: float, trials: int) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 def test_two_processes_share_a_search(tmp_path: Path) -> None:
-    opened(tmp_path / "search.db")
     both = [worker(tmp_path / "search.db", 0.1, 4) for _ in range(2)]
     for process in both:
-        process.communicate(timeout=60)
+        process.communicate(timeout=180)
     assert [process.returncode for process in both] == [0, 0]
     study, _ = opened(tmp_path / "search.db")
     assert len(finished(study)) == 8

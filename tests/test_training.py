@@ -223,6 +223,12 @@ def test_a_configuration_that_is_not_there_is_told() -> None:
         launch(Params(**(KNOBS | {"accelerate_config": "none.yaml"})), 2)
 
 
+@of_every_kind
+def test_a_training_that_diverges_says_what_to_do(folder: Path) -> None:  # noqa: F811
+    with pytest.raises(ConfigError, match=r"learning_rate: training diverged.* lower it"):
+        run_stage(learning_rate=1e30, max_gradient_norm=1e30)
+
+
 def test_it_says_where_and_how_it_trains(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
     run_stage(precision="float32", epochs=0.1)
     assert "finetune: trainer on CPU in float32; 80 examples, 1 steps of 8" in capsys.readouterr().out

@@ -2,20 +2,20 @@
 
 import csv
 import io
-import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import optuna
-from optuna.importance import get_param_importances
+from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 
 from commands.lib.params_file import as_yaml
-from commands.lib.search_space import rounded
+from commands.lib.search_space import trained_with
 from commands.lib.study import Goal, seconds_of
 from commands.lib.terminal import columns
 from stages.lib.pages.pages import markdown_page
 from stages.lib.pages.plots import color_of, drawing, write_png
+from stages.lib.statistics.intervals import Bounds, wilson
 from stages.lib.tables import write_text
 from stages.lib.task import Task
 
@@ -31,12 +31,6 @@ class Found(NamedTuple):
     defaults: FrozenTrial | None
     train: int  # examples of each trial
     validation: int
-    seed: int
-
-
-def values_of(trial: FrozenTrial) -> dict[str, Any]:
-    """Those that it was trained with."""
-    return rounded(trial.params)
 
 
 def outcome_of(trial: FrozenTrial) -> str:
@@ -55,7 +49,7 @@ def rows_of(found: Found, most: int) -> list[tuple[str, ...]]:
 
 
 def _row(found: Found, trial: FrozenTrial, names: list[str]) -> tuple[str, ...]:
-    values = {name: as_yaml(value) for name, value in values_of(trial).items()}
+    values = {name: as_yaml(value) for name, value in trained_with(trial).items()}
     number = f"{trial.number}{' (params.yaml)' if trial == found.defaults else ''}"
     cells = (values.get(name, "") for name in names)
     return (number, outcome_of(trial), *cells, f"{seconds_of(trial):.0f}")
@@ -77,8 +71,9 @@ def sentences(found: Found) -> list[str]:
     score = f"{found.goal.metric} {best.value:.4f}"
     if first is not None and first.value is not None:
         told.append(f"The best has {score} on validation, the values of params.yaml {first.value:.4f}.")
-    if (chance := half_width(found, best.value)) is not None:
-        told.append(f"On {found.validation:,} examples such a score is known to ± {chance:.3f} (95 %).")
+    if (bounds := bounds_of(found, best.value)) is not None:
+        low, high = bounds
+        told.append(f"On {found.validation:,} examples such a score is known to {low:.3f}-{high:.3f} (95 %).")
     told.append(
         f"The best of {len(found.ranked)} trials flatters: train with it on everything, and ask "
         "commands.compare."
@@ -95,11 +90,11 @@ def cost(found: Found) -> str:
     )
 
 
-def half_width(found: Found, score: float) -> float | None:
-    """Of a share of the examples; other scores have no such formula."""
+def bounds_of(found: Found, score: float) -> Bounds | None:
+    """Wilson's, of a share of the examples; other scores have no such formula."""
     if found.goal.metric not in ("accuracy", "subset_accuracy"):
         return None
-    return 1.96 * math.sqrt(score * (1 - score) / found.validation)
+    return wilson(round(score * found.validation), found.validation, 0.95)
 
 
 def write_pages(found: Found, folder: Path) -> None:
@@ -118,7 +113,7 @@ def write_pages(found: Found, folder: Path) -> None:
         "header": header,
         "rows": rows,
         "plot": plot.name if shares else None,
-        "least": LEAST_FOR_IMPORTANCE,
+        "why_no_plot": why_no_plot(found),
     }
     write_text(markdown_page("search.md", page), folder / "search.md")
 
@@ -131,7 +126,7 @@ def as_csv(found: Found) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["trial", "state", found.goal.metric, "epochs", "seconds", *names])
     for trial in trials:
-        values = {name: as_yaml(value) for name, value in values_of(trial).items()}
+        values = {name: as_yaml(value) for name, value in trained_with(trial).items()}
         state = trial.state.name.lower()
         seconds = f"{seconds_of(trial):.1f}"
         writer.writerow([trial.number, state, trial.value, trial.last_step, seconds, *map(values.get, names)])
@@ -139,11 +134,30 @@ def as_csv(found: Found) -> str:
 
 
 def importances(found: Found) -> dict[str, float]:
-    """Each knob's share, by PED-ANOVA (Watanabe et al. 2023); none where too few trials are complete."""
-    complete = [trial for trial in found.ranked if trial.state is TrialState.COMPLETE]
-    if len(complete) < LEAST_FOR_IMPORTANCE or len({trial.value for trial in complete}) == 1:
+    """Each knob's share, by PED-ANOVA (Watanabe et al. 2023), which is exact; {} where none can be told."""
+    if len(scores_of(found)) < LEAST_FOR_IMPORTANCE or len(set(scores_of(found))) == 1:
         return {}
-    return dict(get_param_importances(found.study))
+    varied = [name for name, kind in found.ranked[0].distributions.items() if not kind.single()]
+    if not varied:
+        return {}
+    raw = PedAnovaImportanceEvaluator().evaluate(found.study, params=varied)
+    total = sum(raw.values())  # 0: get_param_importances would call all knobs equally important
+    return (
+        {name: raw[name] / total for name in sorted(raw, key=raw.__getitem__, reverse=True)}
+        if total > 0
+        else {}
+    )
+
+
+def scores_of(found: Found) -> list[float]:
+    """Of the complete trials."""
+    return [trial.value or 0.0 for trial in found.ranked if trial.state is TrialState.COMPLETE]
+
+
+def why_no_plot(found: Found) -> str:
+    if len(scores_of(found)) < LEAST_FOR_IMPORTANCE:
+        return f"Fewer than {LEAST_FOR_IMPORTANCE} trials are complete: too few to say which knob matters."
+    return "The complete trials do not tell the knobs apart: none can be said to matter more than another."
 
 
 def draw(shares: dict[str, float], found: Found, path: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from optuna import Trial
+from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.trial import FrozenTrial
 from pydantic import Field, field_validator
 
 from stages.lib.params import StageParams
@@ -56,23 +58,31 @@ def check_values(name: str, values: Mapping[str, Any]) -> None:
 
 def suggest(trial: Trial, space: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A value for each knob of the space."""
-    return rounded({name: _suggested(trial, name, values) for name, values in space.items()})
+    for name, values in space.items():
+        _suggest_one(trial, name, values)
+    return trained_with(trial)
 
 
-def _suggested(trial: Trial, name: str, values: dict[str, Any]) -> Any:
+def _suggest_one(trial: Trial, name: str, values: dict[str, Any]) -> None:
+    low, high, log = (values.get(key) for key in ("low", "high", "log"))
     if "choices" in values:
-        return trial.suggest_categorical(name, values["choices"])
-    low, high, log = values["low"], values["high"], values["log"]
-    if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(name, low, high, log=log)
-    return trial.suggest_float(name, low, high, log=log)
+        trial.suggest_categorical(name, values["choices"])
+    elif isinstance(low, int) and isinstance(high, int):
+        trial.suggest_int(name, low, high, log=bool(log))
+    else:
+        trial.suggest_float(name, values["low"], values["high"], log=bool(log))
 
 
-def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: float(f"{v:.{SIGNIFICANT_DIGITS}g}") if isinstance(v, float) else v
-        for name, v in values.items()
-    }
+def trained_with(trial: Trial | FrozenTrial) -> dict[str, Any]:
+    """Its values, those from a range with few digits; a choice is as it was written."""
+    kinds = trial.distributions
+    return {name: rounded(value, kinds[name]) for name, value in trial.params.items()}
+
+
+def rounded(value: Any, kind: BaseDistribution) -> Any:
+    if not isinstance(kind, FloatDistribution):
+        return value
+    return min(max(float(f"{value:.{SIGNIFICANT_DIGITS}g}"), kind.low), kind.high)
 
 
 def within(space: dict[str, dict[str, Any]], values: Mapping[str, Any]) -> bool:
@@ -80,10 +90,13 @@ def within(space: dict[str, dict[str, Any]], values: Mapping[str, Any]) -> bool:
     return all(
         values[name] in found["choices"]
         if "choices" in found
-        else _is_number(values[name]) and found["low"] <= values[name] <= found["high"]
+        else _is_between(values[name], found["low"], found["high"])
         for name, found in space.items()
     )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_between(value: Any, low: float, high: float) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    whole = isinstance(low, int) and isinstance(high, int)
+    return low <= value <= high and (not whole or value == int(value))

@@ -3,6 +3,7 @@
 Shapes: N validation examples, C classes.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from accelerate.utils import gather_object
 
 from stages.lib.encoders.heads import Scale
 from stages.lib.encoders.inference import infer
+from stages.lib.exceptions import ConfigError
 from stages.lib.kinds import Kind
 from stages.lib.training.losses import LOSS_OF_KINDS
 from stages.lib.training.metrics import TaskScores
@@ -33,10 +35,18 @@ class Validation:
         self.targets = targets(table["label"].to_pylist())
 
     def scores(self, model: Any, process: int, processes: int) -> dict[str, float]:
-        """By name, and `loss`; several labels a text count from a probability of 0.5. Undefined is 0."""
+        """By name, and `loss`; several labels a text count from a probability of 0.5. Undefined is 0.
+
+        Raises ConfigError where the model answers with what is no number.
+        """
         logits_NC = self._logits(model, process, processes)
         kind = self.metric.task.kind
         loss = LOSS_OF_KINDS[kind](torch.from_numpy(logits_NC), self.targets, 0.0).mean()
+        if not math.isfinite(loss):
+            raise ConfigError(
+                "params.yaml: finetune.learning_rate: training diverged, its loss is no number any more: "
+                "lower it, or raise finetune.warmup_fraction"
+            )
         answered, told = JUDGED_OF_KINDS[kind](logits_NC, self.targets.numpy(), self.scale)
         values = self.metric.compute(predictions=answered, references=told)
         return {"loss": float(loss)} | {name: value or 0.0 for name, value in values.items()}
