@@ -234,7 +234,7 @@ def spoil_what_git_keeps(project: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (change_a_knob, "finetune: params.yaml: finetune.learning_rate is 0.003, in dvc.lock 0.01"),
+        (change_a_knob, "finetune: params.yaml: finetune.learning_rate is 0.003, in dvc.lock 0.005"),
         (change_code, "split: stages/split.py changed"),
         (change_a_row, "ingest: data/sources/tiny changed"),
         (remove_code, "split: stages/split.py is missing"),
