@@ -201,6 +201,20 @@ def test_half_precision_without_a_gpu_is_refused() -> None:
         choose_precision("fp16")
 
 
+def test_half_precision_by_hand_is_refused(folder: Path) -> None:  # noqa: F811
+    with pytest.raises(ConfigError, match=r"found fp16, with loop: plain.* choose bf16"):
+        run_stage(loop="plain", precision="fp16")
+
+
+@pytest.mark.parametrize("processes", [0, -1, "all"])
+def test_a_number_of_processes_is_a_number_or_auto(
+    folder: Path,  # noqa: F811
+    processes: Any,
+) -> None:
+    with pytest.raises(ConfigError, match=rf"finetune.processes.*: found '?{processes}"):
+        run_stage(processes=processes)
+
+
 def test_the_plain_loop_is_one_process() -> None:
     with pytest.raises(ConfigError, match="processes: found 2, with loop: plain, which is one process"):
         processes_for(Params(**(KNOBS | {"loop": "plain", "processes": 2})))

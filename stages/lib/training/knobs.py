@@ -1,6 +1,6 @@
 """The knobs of training: section finetune of params.yaml, which says what each costs and gains."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -29,7 +29,7 @@ class Params(StageParams):
     lora_alpha: int = Field(ge=1)
     lora_dropout: float = Field(ge=0, lt=1)
     precision: Literal["auto"] | Precision
-    processes: Literal["auto"] | int
+    processes: Literal["auto"] | Annotated[int, Field(ge=1)]
     accelerate_config: str | None
     select: Literal["last", "best"]
     patience: int | None = Field(ge=1)

@@ -183,7 +183,12 @@ def make_batches(train: pa.Table, params: Params, passes: int) -> Batches:
 
 
 def check(task: Task, params: Params) -> None:
-    """Raises ConfigError where a knob means nothing for this kind of task."""
+    """Raises ConfigError where a knob means nothing for this kind of task or loop."""
+    if params.precision == "fp16" and params.loop == "plain":
+        raise ConfigError(
+            "params.yaml: finetune.precision: found fp16, with loop: plain, which does not scale its loss: "
+            "small gradients would vanish; choose bf16, or loop: accelerate or trainer"
+        )
     if params.label_smoothing and not task.facts.has_probabilities:
         raise ConfigError(
             f"params.yaml: finetune.label_smoothing: found {params.label_smoothing}; it spreads a label's "
