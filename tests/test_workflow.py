@@ -436,7 +436,7 @@ def test_a_stale_lock_stops_a_project_that_trains_elsewhere(results: dict[str, R
     assert result.gate.failed == [
         "Trained elsewhere, so dvc.lock is current and its outputs are in the remote"
     ]
-    assert "finetune: params.yaml: finetune.epochs is 4, in dvc.lock 5" in "\n".join(
+    assert "finetune: params.yaml: finetune.epochs is 4, in dvc.lock 8" in "\n".join(
         result.gate.said.values()
     )
     assert (result.comment, result.verdict) == (None, None)
