@@ -13,21 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
-from stages.lib.arrow import open_stream
 from stages.lib.encoders.batching import padded
 from stages.lib.encoders.heads import AS_THEY_ARE
 from stages.lib.encoders.inference import inputs_read, padding_id_of, quieten_transformers
 from stages.lib.params import load_params
-from stages.lib.task import read_task
 from stages.lib.training.adapting import make_model
 from stages.lib.training.checkpoints import Checkpoints
 from stages.lib.training.journal import Journal, Watchers
 from stages.lib.training.knobs import Params
-from stages.lib.training.training import LOOPS, Material, make_session
+from stages.lib.training.training import LOOPS, Material, make_session, read_material
 
 WARM_UP, STEPS, ROUNDS = 2, 20, 3
 Timed = Callable[[], tuple[float, int]]  # seconds, examples
@@ -36,9 +33,7 @@ Timed = Callable[[], tuple[float, int]]  # seconds, examples
 def main() -> None:
     quieten_transformers()
     params = load_params("finetune", Params)
-    table = open_stream(Path("data/tokens.arrow"))
-    train, validation = (table.filter(pc.field("role") == role) for role in ("train", "validation"))
-    material = Material(read_task(Path("data/task.json")), Path("models/encoder"), train, validation)
+    material = read_material(Path("data/task.json"), Path("models/encoder"), Path("data/tokens.arrow"))
     ways: dict[str, Timed] = {"Trainer's defaults": lambda: defaults(material, params)}
     for precision in ("auto", "float32"):
         for loop in LOOPS:

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 
 import optuna
 import pyarrow as pa
-import pyarrow.compute as pc
 import typer
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
@@ -31,17 +30,15 @@ from commands.lib.study import (
     seconds_of,
     sqlite_at,
 )
-from stages.lib.arrow import open_stream
 from stages.lib.digests import digest_of
 from stages.lib.encoders.devices import claim_gpus
 from stages.lib.encoders.inference import quieten_transformers
 from stages.lib.exceptions import ConfigError, RunError, TextrailError
 from stages.lib.params import load_params
 from stages.lib.stage import run
-from stages.lib.task import read_task
 from stages.lib.training.journal import Watchers
 from stages.lib.training.knobs import Params as Knobs
-from stages.lib.training.training import Material, forget, train
+from stages.lib.training.training import Material, forget, read_material, train
 
 ENCODER = Path("models/encoder")
 TOKENS = Path("data/tokens.arrow")
@@ -97,9 +94,8 @@ def material_for(fraction: float) -> Material:
     for path in (Path(TASK), ENCODER, TOKENS):
         if not path.exists():
             raise RunError(f"{path}: not there; `dvc repro tokenize` makes it")
-    table = open_stream(TOKENS)
-    train_rows, validation = (table.filter(pc.field("role") == role) for role in ("train", "validation"))
-    return Material(read_task(Path(TASK)), ENCODER, part_of(train_rows, fraction), validation)
+    material = read_material(Path(TASK), ENCODER, TOKENS)
+    return material._replace(train=part_of(material.train, fraction))
 
 
 def part_of(rows: pa.Table, fraction: float) -> pa.Table:

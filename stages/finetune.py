@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
-import pyarrow.compute as pc
 import torch
 from dvclive import Live
 from transformers import AutoTokenizer
 
-from stages.lib.arrow import open_stream
 from stages.lib.cleaning import Cleaning, read_cleaning
 from stages.lib.encoders.encoding import CUT_FROM, keep_of, max_tokens_of
 from stages.lib.encoders.heads import Scale, last_layer, rescale
@@ -35,11 +33,11 @@ from stages.lib.statistics.multi_label import fit_thresholds
 from stages.lib.statistics.operating import OperatingPoint, operating_points
 from stages.lib.statistics.scores import Scores, scores
 from stages.lib.tables import replacing_folder, write_json
-from stages.lib.task import Task, read_task
+from stages.lib.task import Task
 from stages.lib.training.journal import Watchers
 from stages.lib.training.knobs import Params
 from stages.lib.training.launching import is_launched, launch, processes_for, share_of
-from stages.lib.training.training import Material, Trained, train
+from stages.lib.training.training import Material, Trained, read_material, train
 from stages.lib.versions import warn_of_drift
 
 
@@ -98,9 +96,7 @@ def main(
         return launch(params, processes)
     warn_of_drift()
     quieten_transformers()
-    table = open_stream(tokens)
-    train_rows, validation = (table.filter(pc.field("role") == role) for role in ("train", "validation"))
-    material = Material(read_task(task), encoder, train_rows, validation)
+    material = read_material(task, encoder, tokens)
     is_main = share_of(1).process == 0
     with Live(str(curve), dvcyaml=None, save_dvc_exp=False) if is_main else nullcontext() as live:
         trained = train(material, params, Watchers(live, shown=is_main))

@@ -179,14 +179,7 @@ def session_of(balance: str) -> Session:
 
 
 def material_here() -> training.Material:
-    import pyarrow.compute as pc
-
-    from stages.lib.arrow import open_stream
-    from stages.lib.task import read_task
-
-    table = open_stream(Path("tokens.arrow"))
-    parts = [table.filter(pc.field("role") == role) for role in ("train", "validation")]
-    return training.Material(read_task(Path("task.json")), Path("encoder"), *parts)
+    return training.read_material(Path("task.json"), Path("encoder"), Path("tokens.arrow"))
 
 
 @pytest.mark.parametrize("folder", ["regression", "multi-label"], indirect=True)

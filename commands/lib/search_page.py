@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from commands.lib.params_file import as_yaml
 from commands.lib.search_space import trained_with
-from commands.lib.study import Goal, seconds_of
+from commands.lib.study import WHY, Goal, seconds_of
 from commands.lib.terminal import columns
 from stages.lib.pages.pages import markdown_page
 from stages.lib.pages.plots import color_of, drawing, write_png
@@ -39,7 +39,7 @@ def outcome_of(trial: FrozenTrial) -> str:
     if trial.state is TrialState.PRUNED:
         score = f", at {trial.value:.4f}" if trial.value is not None else ""
         return f"pruned after epoch {trial.last_step}{score}"
-    return f"failed: {trial.user_attrs.get('why', 'its process died')}"
+    return f"failed: {trial.user_attrs.get(WHY, 'its process died')}"
 
 
 def rows_of(found: Found, most: int) -> list[tuple[str, ...]]:
@@ -92,7 +92,7 @@ def cost(found: Found) -> str:
 
 def bounds_of(found: Found, score: float) -> Bounds | None:
     """Wilson's, of a share of the examples; other scores have no such formula."""
-    if found.goal.metric not in ("accuracy", "subset_accuracy"):
+    if found.goal.metric != found.task.facts.example_score or found.goal.lower_is_better:
         return None
     return wilson(round(score * found.validation), found.validation, 0.95)
 

@@ -157,6 +157,7 @@ def alone(checkpoints: Checkpoints) -> Iterator[None]:
     except Timeout:
         print("finetune: another process trains the very same; waiting for it to end", file=sys.stderr)
         lock.acquire()
-    with lock:
+    try:
         yield
-    lock.release()
+    finally:
+        lock.release()

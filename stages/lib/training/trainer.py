@@ -1,6 +1,5 @@
 """transformers' Trainer, on the batches and with the loss, optimizer and schedule of the loop by hand."""
 
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -9,7 +8,7 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 from stages.lib.training.batches import seed_step
 from stages.lib.training.checkpoints import journal_of
 from stages.lib.training.losses import weighted_loss
-from stages.lib.training.optimization import DTYPES, make_optimizer, make_schedule
+from stages.lib.training.optimization import make_optimizer, make_schedule
 from stages.lib.training.session import Session, score
 
 
@@ -50,9 +49,7 @@ class BatchTrainer(Trainer):  # type: ignore[misc]  # transformers has no types 
         return loss * processes  # of which DDP takes the mean
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        dtype, device = DTYPES[self.session.precision], self.accelerator.device.type
-        casting = nullcontext() if dtype is None else torch.autocast(device, dtype=dtype)
-        with casting:
+        with self.accelerator.autocast():
             return score(
                 self.session,
                 self.accelerator.unwrap_model(self.model_wrapped),

@@ -14,13 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
+from stages.lib.arrow import open_stream
 from stages.lib.digests import code_digest, digest_of
 from stages.lib.encoders.heads import AS_THEY_ARE, TARGETS_OF_KINDS, Scale, last_layer, scale_of
 from stages.lib.encoders.inference import inputs_read, padding_id_of
 from stages.lib.exceptions import ConfigError, DeviceError
-from stages.lib.task import Task
+from stages.lib.task import Task, read_task
 from stages.lib.training.adapting import make_model, merged
 from stages.lib.training.batches import Batches, balanced_weights, loader
 from stages.lib.training.checkpoints import Checkpoints, alone, checkpoints_of
@@ -48,6 +50,12 @@ class Material(NamedTuple):
     encoder: Path
     train: pa.Table  # of data/tokens.arrow
     validation: pa.Table
+
+
+def read_material(task: Path, encoder: Path, tokens: Path) -> Material:
+    table = open_stream(tokens)
+    train_rows, validation = (table.filter(pc.field("role") == role) for role in ("train", "validation"))
+    return Material(read_task(task), encoder, train_rows, validation)
 
 
 class Trained(NamedTuple):
