@@ -33,9 +33,9 @@ of_every_kind = pytest.mark.parametrize(
 EXACT: dict[str, Any] = {"log_every_steps": 1, "precision": "float32", "learning_rate": 1e-3}
 
 
-def losses() -> np.ndarray:
-    """One a step."""
-    return pl.read_csv("curve/plots/metrics/train/loss.tsv", separator="\t")["loss"].to_numpy()
+def losses(part: str = "train") -> np.ndarray:
+    """One a step; on validation one an epoch."""
+    return pl.read_csv(f"curve/plots/metrics/{part}/loss.tsv", separator="\t")["loss"].to_numpy()
 
 
 def weights() -> dict[str, np.ndarray]:
@@ -48,11 +48,11 @@ def test_the_loops_agree_step_for_step(folder: Path) -> None:  # noqa: F811
     curves = {}
     for loop in LOOPS:
         run_stage(loop=loop, **EXACT)
-        curves[loop] = losses()
-    assert len(curves["plain"]) == 30
+        curves[loop] = np.concatenate([losses(), losses("validation")])
+    assert len(curves["plain"]) == 30 + 3
     np.testing.assert_allclose(curves["trainer"], curves["plain"], rtol=1e-5)
     np.testing.assert_allclose(curves["accelerate"], curves["plain"], rtol=1e-5)
-    assert curves["plain"][-5:].mean() < curves["plain"][:5].mean()
+    assert curves["plain"][25:30].mean() < curves["plain"][:5].mean()
 
 
 @each_loop
