@@ -8,8 +8,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 from tqdm import tqdm
@@ -18,65 +17,20 @@ from stages.lib.exceptions import SourceError
 from stages.lib.label_counts import label_counts
 from stages.lib.labels import NAME_TYPE_OF_KINDS
 from stages.lib.params import StageParams, load_params
-from stages.lib.sources.hub import hub_rows
 from stages.lib.sources.label_cells import Label, as_text, read_label
-from stages.lib.sources.reading import Row, layout_of, read_rows
-from stages.lib.sources.source import SOURCE_FILE, Source, Wanted, as_task, read_source
+from stages.lib.sources.parts import Part, find_parts
+from stages.lib.sources.reading import Row
+from stages.lib.sources.source import SOURCE_FILE, Source, as_task, read_source
 from stages.lib.sources.source_keys import nearest
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import write_json, write_parquet
 from stages.lib.task import write_task
 
 REJECTED = {"file": pl.String, "line": pl.Int64, "row": pl.String, "reason": pl.String}
-DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
 
 
 class Params(StageParams):
     source: str
-
-
-class Part(NamedTuple):
-    """The rows of one role, and where they come from."""
-
-    role: str
-    place: str  # as rejected.parquet names it
-    path: str  # as an error names it
-    wanted: Wanted
-    rows: Iterator[Row]
-
-
-def find_parts(folder: Path, source: Source) -> list[Part]:
-    """What stands in the folder is used, only what is missing is fetched. Raises SourceError."""
-    missing = [file for file in source.files.values() if not (folder / file).is_file()]
-    unpulled = [file for file in missing if (folder / f"{file}.dvc").is_file()]
-    if unpulled:
-        raise SourceError(f"{folder}: {', '.join(unpulled)}: not here, but DVC tracks it: run `dvc pull`")
-    if missing and source.hub is None:
-        raise SourceError(_where_to_get(folder, missing, source))
-    return [_part(folder, source, role, file) for role, file in source.files.items()]
-
-
-def _where_to_get(folder: Path, missing: list[str], source: Source) -> str:
-    what = f"{folder}: no {', '.join(missing)}"
-    if source.kaggle is None:
-        here = sorted(path.name for path in folder.iterdir() if path.suffix in DATA_SUFFIXES)
-        return f"{what}, which {SOURCE_FILE} names under files{nearest(missing[0], here)}"
-    return (
-        f"{what}: download it from https://www.kaggle.com/competitions/{source.kaggle}/data, "
-        f"lay it in {folder} and run `dvc repro` again"
-    )
-
-
-def _part(folder: Path, source: Source, role: str, file: str) -> Part:
-    if (folder / file).is_file() or source.hub is None:
-        wanted = source.wanted(role)
-        layout = layout_of(folder / file, *source.layout(role))
-        rows = read_rows(folder / file, layout, wanted.names())
-        return Part(role, file, str(folder / file), wanted, rows)
-    wanted = source.wanted(role, from_hub=True)
-    split = source.hub.splits.get(role, file)
-    place = f"{source.hub.dataset}@{source.hub.revision}:{split}"
-    return Part(role, place, place, wanted, hub_rows(source.hub, split, wanted.names(), source.labels))
 
 
 def take(source: Source, parts: list[Part]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import polars as pl
 import pytest
 
-from stages.ingest import count, find_parts, take
+from stages.ingest import count, take
+from stages.lib.sources.parts import find_parts
 from stages.lib.sources.source import as_task, read_source
 from stages.lib.sources.submission import write_submissions
 from tests.hub_server import Served, serving

@@ -7,7 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.ingest import find_parts, take
+from stages.ingest import take
+from stages.lib.sources.parts import find_parts
 from stages.lib.sources.source import as_task, read_source
 from tests.hub_server import Served, serving
 from tests.test_hub import ingest

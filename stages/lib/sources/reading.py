@@ -25,6 +25,7 @@ class Row(NamedTuple):
     cells: dict[str, Any]  # by the source's column names; empty where the row has a fault
     held: Any  # what stands there, as JSON can say it
     fault: str | None = None
+    file: str | None = None  # as rejected.parquet names it, where it is not the part's one file
 
 
 class Layout(NamedTuple):
