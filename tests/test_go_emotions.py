@@ -7,10 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from stages.ingest import take
-from stages.lib.sources.parts import find_parts
 from stages.lib.sources.source import as_task, read_source
 from tests.hub_server import Served, serving
+from tests.taken import taken_from
 from tests.test_hub import ingest
 
 SOURCE = Path(__file__).parents[1] / "data/sources/go-emotions/source.yaml"
@@ -40,7 +39,7 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "data/sources/go-emotions"
     folder.mkdir(parents=True)
     (folder / "source.yaml").write_bytes(SOURCE.read_bytes())
-    (tmp_path / "params.yaml").write_text("ingest: {source: go-emotions}\n")
+    (tmp_path / "params.yaml").write_text("ingest: {source: go-emotions, max_rejected_share: 0.5}\n")
     return tmp_path
 
 
@@ -69,8 +68,7 @@ def parquet_of(split: str) -> bytes:
 def test_the_authors_files_give_sets_of_labels(project: Path) -> None:
     folder = project / "data/sources/go-emotions"
     write_files(folder)
-    source = read_source(folder)
-    table, rejected = take(source, find_parts(folder, source))
+    table, rejected = taken_from(folder)
     assert table["label"].to_list() == [
         ["gratitude", "love"],
         ["neutral"],
@@ -101,11 +99,13 @@ def test_the_hub_gives_the_same_table(project: Path) -> None:
     )
     with serving(hub):
         result = ingest(project, hub.endpoint, "go-emotions")
-    assert result.stdout == "ingest: 3 train, 1 validation, 2 test; 0 rows rejected (go-emotions)\n"
+    assert (
+        result.stdout
+        == "ingest: go-emotions: 6 rows in, 6 kept (3 train, 1 validation, 2 test), 0 rejected\n"
+    )
     assert hub.unknown == []
     assert all(any(f"simplified/{split}-" in request for request in hub.requests) for split in ROWS)
     fetched = pl.read_parquet(project / "out/ingested.parquet")
     test_the_authors_files_give_sets_of_labels(project)
     folder = project / "data/sources/go-emotions"
-    source = read_source(folder)
-    assert fetched.equals(take(source, find_parts(folder, source))[0])
+    assert fetched.equals(taken_from(folder)[0])

@@ -71,7 +71,7 @@ def project(tmp_path: Path) -> Path:
     folder = tmp_path / "data/sources/moods"
     folder.mkdir(parents=True)
     (folder / "source.yaml").write_text(SOURCE)
-    (tmp_path / "params.yaml").write_text("ingest:\n  source: moods\n")
+    (tmp_path / "params.yaml").write_text("ingest:\n  source: moods\n  max_rejected_share: 0.5\n")
     return tmp_path
 
 
@@ -149,7 +149,7 @@ def test_files_that_stand_in_the_folder_need_neither_hub_nor_client(project: Pat
         text = "".join(f"{text};{NAMES[label]}\n" for text, label in rows if label >= 0)
         (project / f"data/sources/moods/{split}.txt").write_text(text)
     result = ingest(project, nowhere(), PYTHONPROFILEIMPORTTIME="1")
-    assert result.stdout == "ingest: 3 train, 1 test; 0 rows rejected (moods)\n"
+    assert result.stdout == "ingest: moods: 4 rows in, 4 kept (3 train, 1 test), 0 rejected\n"
     assert "polars" in result.stderr
     assert not any(f"| {client}" in result.stderr for client in ("datasets", "huggingface_hub", "pandas"))
 
@@ -157,7 +157,8 @@ def test_files_that_stand_in_the_folder_need_neither_hub_nor_client(project: Pat
 @pytest.mark.slow
 def test_the_hub_gives_the_table_that_the_files_give(project: Path, hub: Served) -> None:
     result = ingest(project, hub.endpoint)
-    assert (result.stdout, result.stderr) == ("ingest: 3 train, 1 test; 1 row rejected (moods)\n", "")
+    line = "5 rows in, 4 kept (3 train, 1 test), 1 rejected: label is -1: nobody has labelled this row (1)"
+    assert (result.stdout, result.stderr) == (f"ingest: moods: {line}\n", "")
     fetched = pl.read_parquet(project / "out/ingested.parquet")
     rejected = pl.read_parquet(project / "out/rejected.parquet")
     assert rejected.rows() == [

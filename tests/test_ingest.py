@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from stages.ingest import main, make_ids
+from stages.ingest import main
 from stages.lib.config import StrictModel
 from stages.lib.exceptions import ConfigError, SourceError, TextrailError
 from stages.lib.kinds import KINDS
@@ -33,7 +33,7 @@ OUTS = ("task.json", "ingested.parquet", "rejected.parquet", "ingest.json")
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("ingest:\n  source: moods\n")
+    Path("params.yaml").write_text("ingest:\n  source: moods\n  max_rejected_share: 1.0\n")
     folder = Path("data/sources/moods")
     folder.mkdir(parents=True)
     for name, content in {"source.yaml": SOURCE, "train.csv": TRAIN, "new.csv": NEW}.items():
@@ -68,7 +68,7 @@ def test_the_table_holds_the_source_in_its_order(project: Path) -> None:
 
 def test_one_line_says_what_was_taken(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ingest(project)
-    assert capsys.readouterr().out == "ingest: 2 train, 1 unlabelled; 0 rows rejected (moods)\n"
+    assert capsys.readouterr().out == "ingest: moods: 3 rows in, 3 kept (2 train, 1 unlabelled), 0 rejected\n"
 
 
 def test_every_row_is_kept_or_set_aside_with_its_place_and_reason(project: Path) -> None:
@@ -104,6 +104,7 @@ def test_every_row_is_kept_or_set_aside_with_its_place_and_reason(project: Path)
         },
         "roles": {"train": 3, "unlabelled": 1},
         "labels": {"train": {"sad": 1, "glad": 2}},
+        "read_as": {},
     }
     assert metrics["rows_in"] == len(ingested) + len(rejected)
 
@@ -282,7 +283,7 @@ def test_the_example_in_the_docs_does_what_they_say(
     folder.mkdir()
     (folder / "tickets.csv").write_text(table + "\n")
     (folder / "source.yaml").write_text(source)
-    Path("params.yaml").write_text("ingest:\n  source: mine\n")
+    Path("params.yaml").write_text("ingest:\n  source: mine\n  max_rejected_share: 0.2\n")
     _, rejected, _ = ingest(folder)
     assert capsys.readouterr().out in DOCS
     assert str(rejected.row(0)) in DOCS
@@ -305,31 +306,6 @@ def test_pairs_may_lack_their_second_text(project: Path) -> None:
     assert ingested.columns == ["id", "source_id", "text", "text_pair", "label", "role"]
     assert ingested["text_pair"].to_list() == ["here", None, "there"]
     assert rejected.is_empty()
-
-
-def ids(*rows: tuple[str | None, str, str]) -> list[str]:
-    table = pl.DataFrame(rows, schema=["source_id", "role", "text"], orient="row")
-    return make_ids(table.with_columns(pl.col("source_id").cast(pl.String))).to_list()
-
-
-def test_an_id_in_two_roles_prefixes_every_id_with_its_role() -> None:
-    assert ids(("1", "train", "a"), ("2", "train", "b"), ("1", "test", "c")) == [
-        "train-1",
-        "train-2",
-        "test-1",
-    ]
-
-
-def test_a_repeated_id_is_numbered_from_its_second_row() -> None:
-    assert ids(("1", "train", "a"), ("1", "train", "b"), ("1", "train", "c")) == ["1", "1#2", "1#3"]
-    assert ids(("1", "train", "a"), ("1", "train", "b"), ("1#2", "train", "c")) == ["1", "1#3", "1#2"]
-
-
-def test_without_an_id_the_text_and_its_occurrence_are_the_id() -> None:
-    first, second, other = ids((None, "train", "a"), (None, "test", "a"), (None, "train", "b"))
-    assert (first[-2:], second[-2:], other[-2:]) == ("-1", "-2", "-1")
-    assert first[:-2] == second[:-2] != other[:-2]
-    assert len(first) == len("0123456789abcdef-1")
 
 
 def test_rows_added_after_a_row_do_not_change_its_id(project: Path) -> None:
@@ -383,7 +359,26 @@ def test_an_error_is_one_clear_message_and_writes_nothing(
         ingest(project)
     assert isinstance(caught.value, SourceError | ConfigError)
     assert "\n" not in str(caught.value)
-    assert not Path("out").exists()
+    assert list(Path("out").glob("*")) == []
+
+
+def test_too_many_rejected_rows_fail_the_stage_and_can_be_looked_at(project: Path) -> None:
+    with (project / "train.csv").open("a") as file:
+        file.write("3,,p,x,0\n4, ,p,x,1\n5,fine,p,x,\n")
+    Path("params.yaml").write_text("ingest:\n  source: moods\n  max_rejected_share: 0.6\n")
+    ingest(project)
+    before = [(Path("out") / name).read_bytes() for name in OUTS]
+    Path("params.yaml").write_text("ingest:\n  source: moods\n  max_rejected_share: 0.5\n")
+    with pytest.raises(SourceError) as caught:
+        ingest(project)
+    assert str(caught.value) == (
+        "role train: 3 of 5 rows (60.0 %) cannot be used, where ingest.max_rejected_share in params.yaml "
+        "allows 50 %: text is empty (2); label is empty (1); all of them stand in "
+        ".textrail/rejected.parquet: mend the source, or raise the share"
+    )
+    assert pl.read_parquet(".textrail/rejected.parquet")["line"].to_list() == [4, 5, 6]
+    assert [(Path("out") / name).read_bytes() for name in OUTS] == before
+    assert sorted(path.name for path in Path("out").iterdir()) == sorted(OUTS)
 
 
 def test_files_that_only_kaggle_has_are_named_with_the_page_and_the_folder(project: Path) -> None:
@@ -408,22 +403,22 @@ SHARED = Path(__file__).parents[2] / "shared/data"
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not there")
 @pytest.mark.parametrize(
-    ("name", "files", "line"),
+    ("name", "files", "rows", "line"),
     [
-        ("disaster-tweets", "disaster_tweets", "7,613 train, 3,263 unlabelled"),
-        ("emotion", "emotion", "16,000 train, 2,000 validation, 2,000 test"),
+        ("disaster-tweets", "disaster_tweets", "10,876", "7,613 train, 3,263 unlabelled"),
+        ("emotion", "emotion", "20,000", "16,000 train, 2,000 validation, 2,000 test"),
     ],
 )
 def test_the_real_corpora_are_taken_whole(
-    project: Path, name: str, files: str, line: str, capsys: pytest.CaptureFixture[str]
+    project: Path, name: str, files: str, rows: str, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = project.with_name(name)
     folder.mkdir()
     source = Path(__file__).parents[1] / "data/sources" / name / "source.yaml"
     for path in [source, *(SHARED / files).iterdir()]:
         (folder / path.name).write_bytes(path.read_bytes())
-    Path("params.yaml").write_text(f"ingest:\n  source: {name}\n")
+    Path("params.yaml").write_text(f"ingest:\n  source: {name}\n  max_rejected_share: 0.0\n")
     ingested, rejected, _ = ingest(folder)
-    assert capsys.readouterr().out == f"ingest: {line}; 0 rows rejected ({name})\n"
+    assert capsys.readouterr().out == f"ingest: {name}: {rows} rows in, {rows} kept ({line}), 0 rejected\n"
     assert ingested["id"].n_unique() == len(ingested)
     assert rejected.is_empty()

@@ -38,6 +38,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """A folder for the time of the block; what a killed run left there is removed first."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def write_parquet(table: pl.DataFrame, path: Path) -> None:
     with replacing(path) as partial:
         table.write_parquet(partial, compression="zstd", row_group_size=ROWS_PER_GROUP)

@@ -1,7 +1,8 @@
 """Where the rows of each role come from: files of the source's folder, or what is fetched in their place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from stages.lib.exceptions import SourceError
@@ -21,7 +22,8 @@ class Part(NamedTuple):
     path: str  # as an error names it
     wanted: Wanted
     rows: Iterator[Row]
-    read_as: dict[str, str] = {}  # file -> how it is written, where that was found out and not stated
+    # file -> how it is written, where that was found out and not stated
+    read_as: Mapping[str, str] = MappingProxyType({})
 
 
 def find_parts(folder: Path, source: Source) -> list[Part]:
