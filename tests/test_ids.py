@@ -71,7 +71,7 @@ SOURCE_IDS = st.sampled_from(
         "1#-2",
     ]
 )
-ROLES = st.sampled_from(["train", "test", "abcdefabcdefabcd"])
+ROLES = st.sampled_from(["train", "test", "test_far"])
 ROWS = st.lists(st.tuples(SOURCE_IDS, ROLES, st.sampled_from(["a", "b", "", "1"])), max_size=25)
 
 
@@ -108,3 +108,7 @@ def test_without_an_id_the_text_and_its_occurrence_are_the_id() -> None:
     assert (first[-2:], second[-2:], other[-2:]) == ("-1", "-2", "-1")
     assert first[:-2] == second[:-2] != other[:-2]
     assert re.fullmatch("[0-9a-f]{16}-1", first)
+
+
+def test_an_id_that_reads_like_a_text_is_no_occurrence_of_it() -> None:
+    assert ids(("a", "train", "b"), (None, "train", "a")) == ["a", f"{HASH_OF_A}-1"]

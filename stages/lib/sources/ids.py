@@ -39,7 +39,7 @@ class Ids:
             key = _hash(texts)
         else:
             key = _hash(source_id, b"id")
-            if source_id[-1:].isdigit() and ("#" in source_id or "-" in source_id or len(role) == 16):
+            if source_id[-1:].isdigit() and ("#" in source_id or "-" in source_id):
                 self._marked.append((role, source_id))
         self._waiting.append((key, place, source_id is None))
         if len(self._waiting) == ROWS_WAITING:
