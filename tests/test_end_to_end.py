@@ -2,15 +2,13 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from tests.tiny import dvc, environment
+from tests.tiny import dvc, python
 
 pytestmark = pytest.mark.slow
 
@@ -23,16 +21,6 @@ def read(path: Path) -> Any:
 
 def rows_of(path: Path) -> list[list[str]]:
     return list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
-
-
-def python(project: Path, *words: str) -> str:
-    """What it printed. Raises AssertionError, with what it said of that, where it fails."""
-    command = (sys.executable, *words)
-    result = subprocess.run(
-        command, cwd=project, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
 
 
 def test_no_row_is_lost(finished: Path) -> None:

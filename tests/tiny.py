@@ -185,12 +185,12 @@ def write_csv(path: Path, header: list[str], rows: list[Any]) -> None:
         csv.writer(file).writerows([header, *rows])
 
 
-def write_encoder(folder: Path) -> None:
-    """A BERT's configuration and tokenizer; its weights are drawn by the encoder stage."""
+def write_encoder(folder: Path, more: Sequence[str] = ()) -> None:
+    """A BERT's configuration and tokenizer, which knows `more` words; its weights the encoder stage draws."""
     folder.mkdir(parents=True)
     letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
-    vocabulary = {piece: place for place, piece in enumerate([*pieces, *ALARM, *CALM, *EITHER])}
+    vocabulary = {piece: place for place, piece in enumerate([*pieces, *ALARM, *CALM, *EITHER, *more])}
     tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = BertNormalizer()
     tokenizer.pre_tokenizer = BertPreTokenizer()
@@ -253,6 +253,16 @@ def run_dvc(folder: Path, *words: str, **more: str) -> subprocess.CompletedProce
         text=True,
         check=False,
     )
+
+
+def python(folder: Path, *words: str) -> str:
+    """What it printed. Raises AssertionError, with what it said of that, where it fails."""
+    command = (sys.executable, *words)
+    result = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def dvc(folder: Path, *words: str, **more: str) -> str:
