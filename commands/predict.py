@@ -32,9 +32,11 @@ from commands.lib.labelling import labeller, names_said
 from stages.lib.encoders.served import Served, read_served
 from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.kinds import KINDS, Kind
+from stages.lib.sources.source_keys import as_list
 from stages.lib.stage import run
 from stages.lib.statistics.operating import PRECISIONS, OperatingPoint
 from stages.lib.tables import replacing
+from stages.lib.task import joined
 from stages.lib.versions import warn_of_drift
 
 ROWS_AT_ONCE = 4096  # sorted by length among themselves; memory does not grow with the file
@@ -42,6 +44,8 @@ ROWS_AT_ONCE = 4096  # sorted by length among themselves; memory does not grow w
 CHOICES = ", ".join(f"{precision:g}" for precision in PRECISIONS)
 PRECISION = 0.95  # where none is asked for
 DECIDED, UNDECIDED = "decided", "ask a human"
+
+TEXTS = ["text_1", "text_2"]
 
 Rows = list[list[str]]
 Answers = Iterator[tuple[str, ...]]
@@ -61,7 +65,9 @@ def main(
     model: Annotated[Path, typer.Option(help="a model that `dvc repro` made")] = Path("models/finetuned"),
     text: Annotated[
         list[str] | None,
-        typer.Option(help="the text's column, twice for a pair; as in training if not given"),
+        typer.Option(
+            help="the text's column, twice for a pair, each of several; as in training if not given"
+        ),
     ] = None,
     precision: Annotated[
         float | None,
@@ -85,10 +91,10 @@ def main(
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         chunks = read_chunks(source, delimiter)
         header = next(chunks)[0]
-        places = places_of(header, text or served.text_columns, added, source)
+        places = places_of(header, chosen_texts(text, served.text_columns), added, source)
         writer.writerow(header + added)
         for rows in chunks:
-            texts = pl.DataFrame({f"text_{place}": [row[place] for row in rows] for place in places})
+            texts = pl.DataFrame([text_at(some, rows) for some in places], TEXTS[: len(places)])
             answered = list(answer.cells(said(texts)))
             writer.writerows([*row, *cells] for row, cells in zip(rows, answered, strict=True))
             decisions += sum(cells[-1] == DECIDED for cells in answered) if answer.decides_at else 0
@@ -198,9 +204,28 @@ def checked_rows(reader: Any, source: Path) -> Iterator[list[str]]:
         ) from None
 
 
-def places_of(header: list[str], texts: list[str], added: list[str], source: Path) -> list[int]:
+def chosen_texts(asked: list[str] | None, trained: list[str | list[str]]) -> list[list[str]]:
+    """The columns of each text; as in training, or in their place those asked for. Raises ConfigError."""
+    texts = [as_list(columns) for columns in trained]
+    if not asked or len(asked) == len(texts):
+        return [[name] for name in asked] if asked else texts
+    if len(asked) != sum(map(len, texts)):
+        said = " and ".join(" + ".join(columns) for columns in texts)
+        raise ConfigError(f"--text: found {', '.join(asked)}; the model reads {said}: name as many columns")
+    names = iter(asked)
+    return [[next(names) for _ in columns] for columns in texts]
+
+
+def text_at(places: list[int], rows: Rows) -> list[str]:
+    """The column there; several are joined as in training."""
+    if len(places) == 1:
+        return [row[places[0]] for row in rows]
+    return [joined(row[place] for place in places) for row in rows]
+
+
+def places_of(header: list[str], texts: list[list[str]], added: list[str], source: Path) -> list[list[int]]:
     """Where the texts stand in a row. Raises SourceError where a text is missing or a name taken."""
-    for name in texts:
+    for name in (name for columns in texts for name in columns):
         if name not in header:
             raise SourceError(
                 f"{source}: no column '{name}', which the model read in training; "
@@ -209,7 +234,7 @@ def places_of(header: list[str], texts: list[str], added: list[str], source: Pat
     taken = [name for name in added if name in header]
     if taken:
         raise SourceError(f"{source}: has a column '{taken[0]}' already; try --prefix predicted_")
-    return [header.index(name) for name in texts]
+    return [[header.index(name) for name in columns] for columns in texts]
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def write_model(
     served = Served(
         kind=kind,
         cleaning=cleaning,
-        text_columns=columns,
+        text_columns=[*columns],
         labels=labels,
         max_tokens=24,
         keep="head",

@@ -1,5 +1,6 @@
 """What is to be learned: data/task.json, written by ingest and read by every later stage."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +15,19 @@ class SourceColumns(StrictModel):
     """The source's own names for what textrail calls id, text, text_pair and label."""
 
     id: str | None
-    text: str
+    text: str | list[str]  # a list: columns that are joined to one text
     text_pair: str | None
     label: str | list[str] | None  # a list: a column of 0 and 1 for each label
+
+    @property
+    def text_name(self) -> str:
+        """The text as it is called where people read of it."""
+        return self.text if isinstance(self.text, str) else " + ".join(self.text)
+
+
+def joined(texts: Iterable[str | None]) -> str:
+    """One text of the parts, one a line in the order of source.yaml; empty parts are left out."""
+    return "\n".join(text for text in texts if text and text.strip())
 
 
 class Submission(StrictModel):

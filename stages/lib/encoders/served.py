@@ -18,7 +18,7 @@ FILE = "textrail.json"
 class Served(StrictModel):
     kind: Kind
     cleaning: Cleaning
-    text_columns: list[str]  # the source's names of the texts that the model reads, in order
+    text_columns: list[str | list[str]]  # by text that the model reads, the source's name; a list is one text
     labels: list[str]  # none for a regression
     max_tokens: int
     keep: Literal["head", "tail"]  # of longer texts

@@ -41,7 +41,7 @@ def length_statistics(rows: pl.DataFrame, by: str) -> pl.DataFrame:
 
 def statistics_of_each_text(rows: pl.DataFrame, task: Task) -> pl.DataFrame:
     """As `length_statistics` by `text`: the source's name of the column."""
-    columns = {"text": task.columns.text, "text_pair": task.columns.text_pair}
+    columns = {"text": task.columns.text_name, "text_pair": task.columns.text_pair}
     return pl.concat(
         length_statistics(with_lengths(rows, [name]).with_columns(text=pl.lit(columns[name])), "text")
         for name in task.text_columns

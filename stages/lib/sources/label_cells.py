@@ -14,6 +14,8 @@ from stages.lib.sources.source import Source
 from stages.lib.sources.source_keys import LabelColumn, raw_text
 
 SPELLINGS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}  # YAML reads them as one
+LARGEST_EXACT = 2**53  # of a float: up to here every whole number is one
+WHOLE = re.compile(r"([+-]?\d+)\.0+")  # 1.0, as pandas writes 1 into a column that lacks some values
 FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 NOBODYS = ("-1", "-1.0")
 
@@ -40,9 +42,14 @@ def read_label(cells: dict[str, Any], column: LabelColumn, source: Source) -> Sa
 
 
 def as_text(value: object) -> str | None:
-    if value is None or value == "":
-        return None
-    return value if isinstance(value, str) else raw_text(value)
+    """As a CSV has it, None where it is missing; 1 and not 1.0, though pandas and Excel keep a fraction."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return str(int(value)) if value.is_integer() and abs(value) < LARGEST_EXACT else str(value)
+    return None if value is None else raw_text(value)
 
 
 def _name(value: object, source: Source) -> Said:
@@ -51,9 +58,9 @@ def _name(value: object, source: Source) -> Said:
     text = as_text(value)
     if text is None or not text.strip():
         return EMPTY
-    name = source.labels.get(text, source.labels.get(SPELLINGS.get(text, text)))
-    if name is not None:
-        return Said(name)
+    for spelling in (text, SPELLINGS.get(text, text), f"{text}.0", WHOLE.sub(r"\1", text)):
+        if spelling in source.labels:
+            return Said(source.labels[spelling])
     return UNLABELLED if text in NOBODYS else Said(unknown=text)
 
 

@@ -1,17 +1,18 @@
 """Where the rows of each role come from: files of the source's folder, or what is fetched in their place."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import NamedTuple
 
 from stages.lib.exceptions import SourceError
+from stages.lib.sources.files import DataFile, find_files, nearest_files, tracked_by_dvc
 from stages.lib.sources.hub import hub_rows
 from stages.lib.sources.reading import Row, layout_of, read_rows
+from stages.lib.sources.rows import PLACES, Layout
 from stages.lib.sources.source import SOURCE_FILE, Source, Wanted
-from stages.lib.sources.source_keys import nearest
 
-DATA_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson")
+PLAIN_TEXT = ("lines", "documents")
 
 
 class Part(NamedTuple):
@@ -22,39 +23,109 @@ class Part(NamedTuple):
     path: str  # as an error names it
     wanted: Wanted
     rows: Iterator[Row]
-    # file -> how it is written, where that was found out and not stated
-    read_as: Mapping[str, str] = MappingProxyType({})
+    read_as: Mapping[str, str] = MappingProxyType(
+        {}
+    )  # file -> how it is written, where that was found out and not stated
 
 
 def find_parts(folder: Path, source: Source) -> list[Part]:
     """What stands in the folder is used, only what is missing is fetched. Raises SourceError."""
-    missing = [file for file in source.files.values() if not (folder / file).is_file()]
-    unpulled = [file for file in missing if (folder / f"{file}.dvc").is_file()]
+    found, missing, fetchable = {}, [], source.hub is not None
+    for role in source.files:
+        found[role], lacking = find_files(folder, source.entries(role))
+        missing += lacking
+        fetchable = fetchable and not (lacking and found[role])  # half a role is not filled up from elsewhere
+    unpulled = [entry for entry in missing if tracked_by_dvc(folder, entry)]
     if unpulled:
         raise SourceError(f"{folder}: {', '.join(unpulled)}: not here, but DVC tracks it: run `dvc pull`")
-    if missing and source.hub is None:
+    if missing and not fetchable:
         raise SourceError(_where_to_get(folder, missing, source))
-    return [_part(folder, source, role, file) for role, file in source.files.items()]
+    _check_roles_apart(folder, found)
+    return [_part(folder, source, role, files) for role, files in found.items()]
 
 
 def _where_to_get(folder: Path, missing: list[str], source: Source) -> str:
     what = f"{folder}: no {', '.join(missing)}"
     if source.kaggle is None:
-        here = sorted(path.name for path in folder.iterdir() if path.suffix in DATA_SUFFIXES)
-        return f"{what}, which {SOURCE_FILE} names under files{nearest(missing[0], here)}"
+        return f"{what}, which {SOURCE_FILE} names under files{nearest_files(folder, missing[0])}"
     return (
         f"{what}: download it from https://www.kaggle.com/competitions/{source.kaggle}/data, "
         f"lay it in {folder} and run `dvc repro` again"
     )
 
 
-def _part(folder: Path, source: Source, role: str, file: str) -> Part:
-    if (folder / file).is_file() or source.hub is None:
-        wanted = source.wanted(role)
-        layout = layout_of(folder / file, *source.layout(role))
-        rows = read_rows(folder / file, layout, wanted.names())
-        return Part(role, file, str(folder / file), wanted, rows)
+def _check_roles_apart(folder: Path, found: dict[str, list[DataFile]]) -> None:
+    role_of: dict[str, str] = {}
+    for role, files in found.items():
+        for file in files:
+            other = role_of.setdefault(file.name, role)
+            if other != role:
+                raise SourceError(
+                    f"{folder}: {file.name} plays two roles, {other} and {role} ({file.entry}): name it once"
+                )
+
+
+def _part(folder: Path, source: Source, role: str, files: list[DataFile]) -> Part:
+    if files or source.hub is None:
+        return _part_of_files(folder, source, role, files)
     wanted = source.wanted(role, from_hub=True)
-    split = source.hub.splits.get(role, file)
+    split = source.hub.splits.get(role, source.entries(role)[0])
     place = f"{source.hub.dataset}@{source.hub.revision}:{split}"
     return Part(role, place, place, wanted, hub_rows(source.hub, split, wanted.names(), source.labels))
+
+
+def _part_of_files(folder: Path, source: Source, role: str, files: list[DataFile]) -> Part:
+    wanted = source.wanted(role)
+    layouts = _layouts(source, role, files)
+    place = ", ".join(dict.fromkeys(file.entry for file in files))
+    rows = _rows(files, layouts, wanted.names())
+    return Part(role, place, str(folder / place), wanted, rows, _read_as(files, layouts))
+
+
+def _layouts(source: Source, role: str, files: list[DataFile]) -> list[Layout]:
+    """Of each file; those that are one text each have one layout for their pattern."""
+    alike: dict[str, list[Path]] = {}
+    for file in files:
+        if file.by_pattern:
+            alike.setdefault(f"{file.entry} {PurePosixPath(file.name).suffix}", []).append(file.path)
+    known: dict[str, Layout] = {}
+    layouts = []
+    for file in files:
+        group = f"{file.entry} {PurePosixPath(file.name).suffix}"
+        layout = known.get(group)
+        if layout is None:
+            layout = layout_of(file.path, *source.layout(role), alike.get(group, []))
+        if layout.type == "documents":
+            known[group] = layout
+        layouts.append(layout)
+    return layouts
+
+
+def _read_as(files: list[DataFile], layouts: list[Layout]) -> dict[str, str]:
+    """By the file's name; by the pattern for texts that are one file each."""
+    names = [
+        file.entry if layout.type == "documents" else file.name
+        for file, layout in zip(files, layouts, strict=True)
+    ]
+    return {name: layout.found_out for name, layout in zip(names, layouts, strict=True) if layout.found_out}
+
+
+def _rows(files: list[DataFile], layouts: list[Layout], wanted: list[str]) -> Iterator[Row]:
+    for file, layout in zip(files, layouts, strict=True):
+        rows = read_rows(file.path, layout, wanted)
+        if layout.type in PLAIN_TEXT or set(PLACES) & set(wanted):
+            rows = _with_places(rows, file.name)
+        if len(files) == 1:
+            yield from rows
+        else:
+            yield from (Row(row.line, row.cells, row.held, row.fault, file.name) for row in rows)
+
+
+def _with_places(rows: Iterator[Row], name: str) -> Iterator[Row]:
+    """With the columns `folder`, the name of the file's own, and `file`, unless it has some of that name."""
+    places = {"folder": PurePosixPath(name).parent.name, "file": name}
+    for row in rows:
+        if row.fault is None:
+            cells = row.cells | {name: place for name, place in places.items() if name not in row.cells}
+            row = row._replace(cells=cells, held=cells)
+        yield row

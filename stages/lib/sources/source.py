@@ -12,6 +12,7 @@ from stages.lib.exceptions import SourceError
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.sources.source_keys import (
     Columns,
+    Files,
     Format,
     Hub,
     LabelColumn,
@@ -19,6 +20,7 @@ from stages.lib.sources.source_keys import (
     Labels,
     RoleFile,
     SubmissionForm,
+    as_list,
     nearest,
 )
 from stages.lib.task import UNLABELLED, SourceColumns, Submission, Task, is_unlabelled
@@ -63,7 +65,7 @@ class Wanted(NamedTuple):
 
     def names(self) -> list[str]:
         label = self.columns.label if isinstance(self.columns.label, list) else [self.columns.label]
-        texts = [self.columns.id, self.columns.text, self.columns.text_pair]
+        texts = [self.columns.id, *self.columns.texts(), self.columns.text_pair]
         named = [*texts, *(label if self.labelled else []), *self.kept]
         return list(dict.fromkeys(column for column in named if column is not None))
 
@@ -72,7 +74,7 @@ class Source(StrictModel):
     # in the order in which they are checked: a key may ask for those above it
     title: str
     task: Kind
-    files: dict[str, str]  # role -> file, or split of the Hub's dataset
+    files: dict[str, Files]  # role -> file, pattern or several of them; or split of the Hub's dataset
     format: Format = Format()
     names: list[str] | None = Field(default=None, validate_default=True)  # of the columns, without a header
     columns: Columns
@@ -91,17 +93,19 @@ class Source(StrictModel):
 
     @field_validator("files")
     @classmethod
-    def _are_roles_and_files(cls, files: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    def _are_roles_and_files(cls, files: dict[str, Files], info: ValidationInfo) -> dict[str, Files]:
         if "train" not in files:
             raise ValueError("no role 'train': the other roles can be made from its rows, it cannot")
-        for role, file in files.items():
+        for role, entries in files.items():
             if role in MISTAKEN_ROLES:
                 raise ValueError(f"role {role!r}: say {MISTAKEN_ROLES[role]}")
             if not re.fullmatch("[a-z][a-z0-9_]*", role):
                 raise ValueError(f"role {role!r}: a role is a word of a-z, 0-9 and _")
-            if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
-                raise ValueError(f"role {role!r}: {file} is outside the source's folder")
-        if len(set(files.values())) < len(files):
+            for file in as_list(entries):
+                if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+                    raise ValueError(f"role {role!r}: {file} is outside the source's folder")
+        named = [file for entries in files.values() for file in as_list(entries)]
+        if len(set(named)) < len(named):
             raise ValueError("one file plays two roles")
         return files
 
@@ -146,6 +150,9 @@ class Source(StrictModel):
     def _has_what_is_asked(cls, hub: Hub | None, info: ValidationInfo) -> Hub | None:
         if hub is not None:
             _check_roles("hub.splits", hub.splits, info)
+            for role, entries in info.data.get("files", {}).items():
+                if isinstance(entries, list) and role not in hub.splits:
+                    raise ValueError(f"splits: role {role!r} has several files; say which split it is")
             _check_overrides("", hub, info)
         return hub
 
@@ -227,6 +234,10 @@ class Source(StrictModel):
         if form.label is not None and "columns" in info.data:
             _check_label_column("label", form.label, info.data["columns"].label)
         return form
+
+    def entries(self, role: str) -> list[str]:
+        """The files and patterns of the role."""
+        return as_list(self.files[role])
 
     def layout(self, role: str) -> tuple[Format, list[str] | None]:
         """How the role's file is written, and the names of its columns where it has no header."""

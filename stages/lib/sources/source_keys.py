@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import BeforeValidator, Field, PlainValidator, field_validator
 
 from stages.lib.config import StrictModel
 
@@ -36,19 +36,40 @@ LabelColumn = str | list[str]  # a list: a column of 0 and 1 for each label
 ColumnName = Annotated[str, Field(min_length=1)]
 
 
+def _one_or_several(given: Any) -> Any:
+    names = given if isinstance(given, list) else [given]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise ValueError("a name, or a list of names")
+    if len(set(names)) < len(names):
+        raise ValueError("a name stands there twice")
+    return given
+
+
+def as_list(given: str | list[str]) -> list[str]:
+    return given if isinstance(given, list) else [given]
+
+
+OneOrSeveral = Annotated[str | list[str], PlainValidator(_one_or_several)]
+Files = OneOrSeveral
+
+
 class Columns(StrictModel):
     """The source's names for what textrail calls id, text, text_pair and label."""
 
-    text: ColumnName
+    text: OneOrSeveral  # several: joined by line ends, in order
     label: LabelColumn
     id: ColumnName | None = None
     text_pair: ColumnName | None = None
+
+    def texts(self) -> list[str]:
+        """Those that make up the text."""
+        return as_list(self.text)
 
 
 class OtherColumns(StrictModel):
     """Those that one file, or the Hub, names otherwise; `id: null` where it has none."""
 
-    text: ColumnName = ""  # the defaults are never used: what is not stated is as in `columns`
+    text: OneOrSeveral = ""  # the defaults are never used: what is not stated is as in `columns`
     label: LabelColumn = ""
     id: ColumnName | None = None
     text_pair: ColumnName = ""
@@ -75,14 +96,18 @@ class Hub(StrictModel):
         return revision
 
 
-class Format(StrictModel):
-    """How the files are written; what is left out follows from `type`, and that from the file's name."""
+FormatType = Literal["csv", "tsv", "jsonl", "json", "lines", "documents", "parquet", "arrow", "excel"]
 
-    type: Literal["csv", "tsv", "jsonl"] | None = None
+
+class Format(StrictModel):
+    """How the files are written; what is left out follows from `type`, the file's name and its content."""
+
+    type: FormatType | None = None
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     header: bool | None = None
     quoting: bool | None = None
-    encoding: str = "utf-8"
+    encoding: str | None = None
+    sheet: str | None = Field(default=None, min_length=1)  # of an Excel workbook
 
     def over(self, base: "Format") -> "Format":
         """What is stated here, and the rest as in `base`."""
@@ -90,11 +115,21 @@ class Format(StrictModel):
 
     @field_validator("encoding")
     @classmethod
-    def _is_known(cls, encoding: str) -> str:
+    def _is_known(cls, encoding: str | None) -> str | None:
+        if encoding is None:
+            return None
         try:
+            "".encode(encoding)  # of text: Python also knows hex and the like
             return codecs.lookup(encoding).name
         except LookupError:
             raise ValueError("no such encoding; utf-8, cp1252 and utf-16 are some") from None
+
+    @field_validator("delimiter")
+    @classmethod
+    def _divides(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and delimiter in '"\r\n\0':
+            raise ValueError("a quote, a line end and NUL cannot stand between columns")
+        return delimiter
 
 
 class RoleFile(StrictModel):

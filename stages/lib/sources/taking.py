@@ -17,9 +17,10 @@ from stages.lib.sources.ids import Ids
 from stages.lib.sources.label_cells import Label, as_text, read_label
 from stages.lib.sources.parquet_rows import ParquetRows, parquet_rows, row_groups
 from stages.lib.sources.parts import Part
-from stages.lib.sources.reading import Row
+from stages.lib.sources.rows import Row
 from stages.lib.sources.source import SOURCE_FILE, Source
-from stages.lib.sources.source_keys import nearest
+from stages.lib.sources.source_keys import Columns, nearest
+from stages.lib.task import joined
 
 REJECTED: dict[str, pl.DataType] = {
     "file": pl.String(),
@@ -89,7 +90,7 @@ def _take_part(source: Source, part: Part, sink: Sink) -> None:
     unknown: list[tuple[Row, str]] = []
     unlabelled = part.wanted._replace(labelled=False).names()
     for row in tqdm(part.rows, desc=f"ingest {part.role}", unit=" rows", delay=2, disable=None):
-        label, fault = None, row.fault or _fault_in(row, unlabelled, part.wanted.columns.text)
+        label, fault = None, row.fault or _fault_in(row, unlabelled, part.wanted.columns)
         if not fault and part.wanted.labelled:
             label, fault, unknown_label = read_label(row.cells, part.wanted.columns.label, source)
             if unknown_label is not None:
@@ -114,17 +115,25 @@ def listed(reasons: Counter[str]) -> str:
     return "; ".join([*named, f"other reasons ({others:,})"] if others else named)
 
 
-def _fault_in(row: Row, columns: list[str], text: str) -> str | None:
+def _fault_in(row: Row, columns: list[str], named: Columns) -> str | None:
     for column in columns:
         if isinstance(row.cells.get(column), list | dict):
             return f"{column} is a list or an object"
-    return None if (as_text(row.cells.get(text)) or "").strip() else "text is empty"
+    return None if (_text_of(row, named) or "").strip() else "text is empty"
+
+
+def _text_of(row: Row, named: Columns) -> str | None:
+    """Several columns are joined; one is taken as it is."""
+    if isinstance(named.text, str):
+        return as_text(row.cells.get(named.text))
+    return joined(as_text(row.cells.get(name)) for name in named.text)
 
 
 def _keep(row: Row, part: Part, label: Label | None, source: Source, sink: Sink) -> None:
     columns = part.wanted.columns
     source_id = None if columns.id is None else as_text(row.cells.get(columns.id))
-    texts = [as_text(row.cells.get(name)) for name in (columns.text, columns.text_pair) if name is not None]
+    texts = [_text_of(row, columns)]
+    texts += [] if columns.text_pair is None else [as_text(row.cells.get(columns.text_pair))]
     values = [as_text(row.cells.get(name)) for name in source.keep]
     sink.examples.add([source_id, *texts, label, part.role, *values])
     sink.ids.add(source_id, "\0".join(text or "" for text in texts), part.role)
@@ -139,7 +148,7 @@ def _reject(row: Row, part: Part, fault: str, sink: Sink) -> None:
 
 def _unknown_label(part: Part, unknown: list[tuple[Row, str]], source: Source) -> SourceError:
     row, label = unknown[0]
-    path = str(Path(part.path) / row.file) if row.file else part.path
+    path = f"{part.path.removesuffix(part.place)}{row.file or part.place}"
     where = path if row.line is None else f"{path}:{row.line}"
     return SourceError(
         f"{where}: {part.wanted.columns.label} is {label!r}, which {SOURCE_FILE} does not name under labels"

@@ -1,0 +1,191 @@
+"""Files as streams of bytes, whatever they are packed in: nothing, gzip, zstd, or a zip of one file or more.
+
+`data.zip/pos/1.txt` is a member of data.zip. Nothing is ever unpacked to a path of its own, so no name in an
+archive can lead out of it; and what unpacks to more than a text can is refused.
+"""
+
+import gzip
+import io
+import lzma
+import shutil
+import tempfile
+import zipfile
+import zlib
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
+
+import pyarrow as pa
+
+from stages.lib.exceptions import SourceError
+from stages.lib.sources.source_keys import nearest
+
+PACKED = (".gz", ".gzip", ".zst", ".zstd")  # suffixes behind which a name goes on
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+TAR = (".tar", ".tgz", ".tbz2", ".txz")
+UNPACKED_AT_ONCE = 2**18
+# Text shrinks to a tenth, lists to a hundredth; only what was made to fill a disk shrinks to less than this.
+MOST_GROWTH, GROWTH_COUNTS_FROM = 200, 2**32
+LONGEST_LINE = 2**26  # bytes; a file without line ends must not fill the memory
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a system or DVC put it there: `.DS_Store`, `train.csv.dvc`, macOS's `__MACOSX/`."""
+    parts = PurePosixPath(name).parts
+    return name.endswith(".dvc") or any(part.startswith(".") or part == "__MACOSX" for part in parts)
+
+
+def located(path: Path) -> tuple[Path, str | None]:
+    """The file on the disk, and the name of the member where the path leads into a zip."""
+    for parent in path.parents:
+        if parent.suffix.lower() == ".zip" and parent.is_file():
+            return parent, path.relative_to(parent).as_posix()
+    return path, None
+
+
+def telling_name(path: Path) -> str:
+    """The name whose suffix tells how the content is written: `train.csv` of `train.csv.gz`. SourceError."""
+    archive, member = located(path)
+    if member is None and archive.suffix.lower() == ".zip":
+        member = _only_member(archive)
+    name = PurePosixPath(member or archive.name)
+    packed = name.suffix.lower() in PACKED
+    name = name.with_suffix("") if packed else name
+    if name.suffix.lower() in TAR:
+        raise SourceError(f"{path}: tar archives are not read: unpack it in the folder, or pack it as a zip")
+    return name.name
+
+
+def members(archive: Path) -> dict[str, zipfile.ZipInfo]:
+    """The files in the zip, without what a system put there. Raises SourceError."""
+    opened = _opened(archive)
+    there = [info for info in opened.infolist() if not info.is_dir() and not is_hidden(info.filename)]
+    found = {info.filename.replace("\\", "/"): info for info in there}
+    for name in found:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise SourceError(f"{archive}: {name!r} leads out of the archive, as in no sound one")
+    if len(found) < len(there):
+        raise SourceError(f"{archive}: two of its files have one name; pack it again")
+    return found
+
+
+def open_bytes(path: Path, *, lines: bool = False) -> io.BufferedReader:
+    """What the file holds, unpacked. With `lines`, one that goes on and on without a line end is refused.
+
+    Opening and reading raise SourceError where it cannot be read, is damaged, cut short or encrypted.
+    """
+    file, packed_bytes = _open_packed(path)
+    head = file.peek(len(ZSTD))
+    unpacked: IO[bytes]
+    if head.startswith(GZIP):
+        unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+    elif head.startswith(ZSTD):
+        unpacked = pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
+    else:
+        unpacked = file
+    checked = _Checked(path, unpacked, packed_bytes, lines)
+    return io.BufferedReader(checked, UNPACKED_AT_ONCE)
+
+
+def open_seekable(path: Path) -> IO[bytes]:
+    """For formats that are not read from front to end; what is packed goes through a nameless file."""
+    with open_bytes(path) as stream:
+        if not located(path)[1] and path.suffix.lower() not in (*PACKED, ".zip"):
+            return path.open("rb")
+        copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+        shutil.copyfileobj(stream, copy, UNPACKED_AT_ONCE)
+        copy.seek(0)
+        return copy
+
+
+def _open_packed(path: Path) -> tuple[io.BufferedReader, int]:
+    """What stands on the disk or in the zip, and how many bytes it has there."""
+    archive, member = located(path)
+    if member is None and archive.suffix.lower() == ".zip":
+        member = _only_member(archive)
+    try:
+        if member is None:
+            return io.BufferedReader(io.FileIO(path), UNPACKED_AT_ONCE), path.stat().st_size
+        there = members(archive)
+        if member not in there:
+            raise SourceError(f"{archive}: no {member} in it{nearest(member, list(there)[:10])}")
+        # zipfile reads no more than the size that the zip states, and checks its sum
+        stream: Any = _opened(archive).open(there[member])
+        return io.BufferedReader(stream, UNPACKED_AT_ONCE), there[member].compress_size
+    except RuntimeError:
+        raise SourceError(f"{path}: encrypted: unpack it with its password and lay the file here") from None
+    except NotImplementedError as error:
+        raise SourceError(f"{path}: {error}: unpack it and lay the file here") from None
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except DAMAGED as error:
+        raise SourceError(f"{path}: damaged: {error}; get the file again") from None
+
+
+def _only_member(archive: Path) -> str:
+    there = members(archive)
+    if len(there) == 1:
+        return next(iter(there))
+    if not there:
+        raise SourceError(f"{archive}: no file in it")
+    some = ", ".join(list(there)[:5]) + (", ..." if len(there) > 5 else "")
+    raise SourceError(
+        f"{archive}: {len(there):,} files in it: {some}; say which: {archive.name}/{next(iter(there))}, or a "
+        f"pattern such as {archive.name}/**/*.txt"
+    )
+
+
+def _opened(archive: Path) -> zipfile.ZipFile:
+    try:
+        stat = archive.stat()
+        return _opened_as_it_is(archive, stat.st_size, stat.st_mtime_ns)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{archive}: no zip archive, or one cut short ({error}); get it again") from None
+
+
+@lru_cache(maxsize=2)  # an archive of 50,000 texts is opened once, not 50,000 times
+def _opened_as_it_is(archive: Path, size: int, changed: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(archive)
+
+
+class _Checked(io.RawIOBase):
+    """A stream whose damage is a SourceError."""
+
+    def __init__(self, path: Path, stream: IO[bytes], packed_bytes: int, lines: bool) -> None:
+        super().__init__()
+        self._path, self._stream, self._packed_bytes, self._lines = path, stream, packed_bytes, lines
+        self._read = self._since_line_end = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._stream.read(len(buffer))
+        except DAMAGED as error:
+            raise SourceError(f"{self._path}: cut short or damaged ({error}); get the file again") from None
+        self._read += len(data)
+        if self._read > max(GROWTH_COUNTS_FROM, MOST_GROWTH * self._packed_bytes):
+            raise SourceError(
+                f"{self._path}: unpacks to more than {MOST_GROWTH} times its size, as no text does; if it is "
+                "what it should be, unpack it yourself and lay the file here"
+            )
+        if self._lines:
+            self._count_line(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _count_line(self, data: bytes) -> None:
+        last = max(data.rfind(b"\n"), data.rfind(b"\r"))
+        self._since_line_end = len(data) - last - 1 if last >= 0 else self._since_line_end + len(data)
+        if self._since_line_end > LONGEST_LINE:
+            raise SourceError(
+                f"{self._path}: more than {LONGEST_LINE:,} bytes without a line end: is it text, and is it "
+                "written as source.yaml says?"
+            )
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
