@@ -32,11 +32,11 @@ from commands.lib.runs import LOCK, MODEL, PARAMS, SPLITS, WORKSPACE, Run, chang
 from commands.lib.verdicts import EXIT_STATUS, Finding, overall
 from stages.lib.exceptions import TextrailError
 from stages.lib.kinds import Kind
+from stages.lib.splits.copy_keys import copy_keys
 from stages.lib.stage import run
 from stages.lib.statistics.paired import better, flips
 from stages.lib.tables import in_use, write_json, write_text
 from stages.lib.task import Task
-from stages.split import copy_keys
 
 
 def main(

@@ -18,6 +18,7 @@ ROOMS_OF_LIB: dict[str, tuple[str, ...]] = {
     "encoders": ("statistics",),
     "training": ("encoders", "statistics"),
     "pages": ("statistics",),
+    "splits": (),
 }
 KNOBS = "params.yaml"
 # the knobs are params; the lock is read to warn and the log is written for people: no output comes of either

@@ -124,7 +124,7 @@ SPOILT_GRAPHS: list[tuple[Check, Callable[[Stages], object], str]] = [
     (
         graph.commands_name_declared_files,
         lambda stages: stages["split"].update(cmd="python -m stages.split --task data/task.json"),
-        "split: cmd has options ['task'], main has ['task', 'cleaned', 'splits', 'metrics']",
+        "split: cmd has options ['task'], main has ['task', 'cleaned', 'splits', 'copies', 'metrics']",
     ),
     (
         graph.names_agree,
@@ -309,7 +309,8 @@ SPOILT_CODE = [
         graph.params_are_used,
         "stages/split.py",
         "class Params(StageParams):\n    seed: int\n    fraction: float",
-        "params.yaml: split has ['seed', 'test_fraction', 'train_rows', 'validation_fraction'], "
+        "params.yaml: split has ['group', 'near_copies', 'seed', 'test_fraction', 'time', 'train_rows', "
+        "'validation_fraction'], "
         "Params in stages/split.py has ['fraction', 'seed']",
     ),
     (

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,28 +10,31 @@ from scipy.stats import fisher_exact, ks_2samp
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.labels import NAME_TYPE_OF_KINDS
+from stages.lib.splits.copies import find_copies
+from stages.lib.splits.copy_keys import copy_keys, normalised
+from stages.lib.splits.described import describe
+from stages.lib.splits.trainable import FAULT_OF_KINDS, check_trainable
 from stages.lib.tables import in_use
-from stages.split import (
-    FAULT_OF_KINDS,
-    Params,
-    check_trainable,
-    choose_roles,
-    copy_keys,
-    count,
-    describe,
-    keep_train_rows,
-    main,
-    reasons_to_leave_out,
-)
+from stages.lib.task import Task
+from stages.split import Params, choose_roles, count, keep_train_rows, main, reasons_to_leave_out
 from tests.predicted import task_of
 
-PARAMS = Params(seed=13, validation_fraction=0.2, test_fraction=0.2, train_rows=None)
+PARAMS = Params(
+    seed=13,
+    validation_fraction=0.2,
+    test_fraction=0.2,
+    group=None,
+    time=None,
+    near_copies=None,
+    train_rows=None,
+)
 
 
 def table_of(*rows: tuple[str, str | None, str]) -> pl.DataFrame:
     """Rows of text, label, role."""
     texts, labels, roles = zip(*rows, strict=True)
-    columns = {"text_original": texts, "text": texts, "label": labels, "role": roles}
+    ids = [str(n) for n in range(len(rows))]
+    columns = {"id": ids, "text_original": texts, "text": texts, "label": labels, "role": roles}
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
 
@@ -39,12 +43,18 @@ def many(count: int, role: str = "train") -> pl.DataFrame:
 
 
 def roles_of(table: pl.DataFrame, params: Params = PARAMS) -> pl.Series:
-    return choose_roles(table["role"], copy_keys(table, task_of()), params)
+    return choose_roles(table, copy_keys(table, task_of()), task_of(), params)
 
 
-def left_out(table: pl.DataFrame, copies: str = "remove") -> list[str | None]:
+def left_out(table: pl.DataFrame, copies: str = "remove", threshold: float | None = None) -> list[str | None]:
     task = task_of().model_copy(update={"copies": copies})
-    return reasons_to_leave_out(table, copy_keys(table, task), task).to_list()
+    found = find_copies(table, normalised(table, task), threshold)
+    return reasons_to_leave_out(table, found, task).to_list()
+
+
+def counted(table: pl.DataFrame, task: Task, before: pl.Series | None = None) -> dict[str, Any]:
+    found = find_copies(table, normalised(table, task), None)
+    return count(table, table["role"] if before is None else before, found, task, {})
 
 
 def test_missing_roles_are_made_in_the_shares_asked_for() -> None:
@@ -125,9 +135,8 @@ def test_conservation_and_the_count_of_contradictions() -> None:
         ("two", "a", "train"),
         ("3", "b", "train"),
     )
-    keys = copy_keys(table, task_of())
     table = table.with_columns(left_out=pl.Series(left_out(table), dtype=pl.String))
-    numbers = count(table, table["role"], keys, task_of(["a", "b"]))
+    numbers = counted(table, task_of(["a", "b"]))
     assert numbers["rows"] == numbers["in_use"] + numbers["left_out"] == 5
     assert (numbers["copies"], numbers["texts_with_contradicting_labels"]) == (2, 1)
 
@@ -157,7 +166,9 @@ def labelled(kind: Kind, labels: list[Any], roles: list[str] | None = None) -> p
     texts = [f"text {n}" for n in range(len(labels))]
     return pl.DataFrame(
         {
+            "id": [str(n) for n in range(len(labels))],
             "text_original": texts,
+            "text": texts,
             "label": pl.Series(labels, dtype=NAME_TYPE_OF_KINDS[kind]),
             "role": roles or ["train"] * len(labels),
             "left_out": pl.Series([None] * len(labels), dtype=pl.String),
@@ -202,14 +213,14 @@ def test_copies_contradict_where_score_or_set_is_another(
 ) -> None:
     table = labelled(kind, labels).with_columns(text_original=pl.Series(["one", "One", "two", "two"]))
     task = task_of(kind=kind)
-    numbers = count(table, table["role"], copy_keys(table, task), task)
+    numbers = counted(table, task)
     assert (numbers["copies"], numbers["texts_with_contradicting_labels"]) == (2, contradicting)
 
 
 def test_labels_are_counted_by_role_each_of_several() -> None:
     task = task_of(kind="multi-label")
     table = labelled("multi-label", [["calm", "alarm"], ["calm"], [], None], ["train", "train", "test", "x"])
-    numbers = count(table, table["role"], copy_keys(table, task), task)
+    numbers = counted(table, task)
     assert numbers["labels"] == {"test": {}, "train": {"calm": 2, "alarm": 1}}
     assert numbers["lacking"] == {"test": ["calm", "alarm", "other"], "train": ["other"]}
     assert describe(numbers).endswith("; test lacks calm, alarm, other; train lacks other")
@@ -218,7 +229,7 @@ def test_labels_are_counted_by_role_each_of_several() -> None:
 def test_many_lacking_labels_are_told_in_short() -> None:
     task = task_of([f"label {n}" for n in range(9)])
     table = labelled("classification", ["label 0"])
-    told = describe(count(table, table["role"], copy_keys(table, task), task))
+    told = describe(counted(table, task))
     assert told.endswith("; train lacks 8 labels: label 1, label 2, label 3, label 4, label 5 ...")
 
 
@@ -227,7 +238,7 @@ def shares_of(kind: Kind, train: list[Any], made: list[Any], before: str = "trai
     roles = ["train"] * len(train) + ["test"] * len(made)
     table, task = labelled(kind, train + made, roles), task_of(kind=kind)
     brought = pl.Series(["train"] * len(train) + [before] * len(made))
-    shares: dict[str, Any] = count(table, brought, copy_keys(table, task), task)["shares"]
+    shares: dict[str, Any] = counted(table, task, brought)["shares"]
     return shares
 
 
@@ -268,9 +279,8 @@ def test_shares_of_random_roles_seldom_differ() -> None:
         labels = generator.choice(["calm", "alarm", "other"], 400).tolist()
         table = labelled("classification", labels)
         params = PARAMS.model_copy(update={"seed": seed})
-        keys = copy_keys(table, task_of())
-        made = table.with_columns(role=choose_roles(table["role"], keys, params))
-        p += [share["p"] for share in count(made, table["role"], keys, task_of())["shares"].values()]
+        made = table.with_columns(role=roles_of(table, params))
+        p += [share["p"] for share in counted(made, task_of(), table["role"])["shares"].values()]
     assert sum(value < 0.05 for value in p) <= 0.05 * len(p) + 5
 
 
@@ -319,15 +329,14 @@ def test_the_stage_keeps_every_row_in_its_place(tmp_path: Path, monkeypatch: pyt
     from stages.lib.task import write_task
 
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(
-        "split: {seed: 1, validation_fraction: 0.2, test_fraction: 0.2, train_rows: null}\n"
-    )
+    Path("params.yaml").write_text(json.dumps({"split": PARAMS.model_dump()}))
     write_task(task_of(["a", "b"]), Path("task.json"))
     write_parquet(many(200), Path("cleaned.parquet"))
     main(
         task=Path("task.json"),
         cleaned=Path("cleaned.parquet"),
         splits=Path("s.parquet"),
+        copies=Path("c.parquet"),
         metrics=Path("m.json"),
     )
     splits = pl.read_parquet("s.parquet")

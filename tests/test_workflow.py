@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from stages.lib.config import read_yaml
-from stages.split import Params, choose_roles
+from stages.lib.splits.made_roles import MADE, roles_by_hash
 from tests.tiny import commit, dvc, environment, git, sentence, set_knobs
 from tests.workflow import WORKFLOW, Ran, evaluate, jobs, run_job
 
@@ -360,8 +360,9 @@ def edits_rows(team: Team) -> str:
 
 
 def falls_to_test(text: str, project: Path) -> bool:
-    params = Params(**read_yaml(project / "params.yaml")["split"])
-    return choose_roles(pl.Series(["train"]), pl.Series([text.casefold()]), params).to_list() == ["test"]
+    knobs, role = read_yaml(project / "params.yaml")["split"], pl.Series(["train"])
+    shares = {made: knobs[f"{made}_fraction"] for made in MADE}
+    return roles_by_hash(role, pl.Series([text.casefold()]), shares, knobs["seed"]).to_list() == ["test"]
 
 
 @pytest.mark.slow
