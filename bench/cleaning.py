@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import polars as pl
 
-from stages.lib.cleaning import Cleaning, clean
+from stages.lib.cleaning.cleaning import clean
+from stages.lib.cleaning.steps import Cleaning
 
 ROWS, ROUNDS = 200_000, 5
 SAMPLE = Path("data/sources/sample")

@@ -19,7 +19,7 @@ import torch
 from dvclive import Live
 from transformers import AutoTokenizer
 
-from stages.lib.cleaning import Cleaning, read_cleaning
+from stages.lib.cleaning.steps import Cleaning, read_cleaning
 from stages.lib.encoders.encoding import CUT_FROM, keep_of, max_tokens_of
 from stages.lib.encoders.heads import Scale, last_layer, rescale
 from stages.lib.encoders.inference import infer, quieten_transformers

@@ -15,7 +15,8 @@ ROOMS = ("stages", "commands", "tests", "bench")
 ROOMS_OF_LIB: dict[str, tuple[str, ...]] = {
     "sources": (),
     "statistics": (),
-    "encoders": ("statistics",),
+    "cleaning": (),
+    "encoders": ("cleaning", "statistics"),
     "training": ("encoders", "statistics"),
     "pages": ("statistics",),
     "splits": (),

@@ -7,26 +7,24 @@ import unicodedata
 from pathlib import Path
 from typing import get_args
 
-import nltk
 import polars as pl
 import pytest
 
 from bench.cleaning import customary
-from stages.lib.cleaning import (
-    EXPRESSIONS,
-    NLTK_STEPS,
+from stages.lib.cleaning.cleaning import clean, cleaned
+from stages.lib.cleaning.expressions import EXPRESSIONS
+from stages.lib.cleaning.nltk_steps import NLTK_STEPS
+from stages.lib.cleaning.steps import (
     Cleaning,
+    Replacement,
     Step,
-    clean,
-    cleaned,
+    StepName,
     read_cleaning,
     write_cleaning,
 )
-from stages.lib.exceptions import CleaningError
 
 SHARED = Path(__file__).parents[1].parent / "shared/data"
 TWEETS = SHARED / "disaster_tweets"
-NLTK_DATA = SHARED / "nltk_data"
 
 TUTORIAL: list[Step] = [
     "lowercase",
@@ -158,6 +156,8 @@ def test_lowercase_equals_python_on_every_assigned_character() -> None:
         ("unicode", "a\x00b\u200bc\ufeffd\u00ade\u202ef\x7fg", "abcdefg"),
         ("unicode", "e\u200b\u0301", "é"),
         ("unicode", "tab\tand\nline", "tab\tand\nline"),
+        ("nfc", "cafe\u0301 \u200b ﬁ Ａ①", "café \u200b ﬁ Ａ①"),
+        ("nfkc", "cafe\u0301 ﬁ Ａ① ｶﾞ", "café fi A1 ガ"),
         ("html", "R&amp;D &lt;3 &#39;ok&#39; &#x1F600;", "R&D <3 'ok' 😀"),
         ("html", "&lt;b&gt; is a tag, &amp;lt; is not", "<b> is a tag, &lt; is not"),
         ("html", "one<br />two<p>three</p>", "one two three "),
@@ -201,10 +201,11 @@ def test_step(step: Step, before: str, after: str) -> None:
 
 
 def test_every_step_has_one_implementation() -> None:
-    assert sorted(get_args(Step)) == sorted([*EXPRESSIONS, *NLTK_STEPS])
+    assert sorted(get_args(StepName)) == sorted([*EXPRESSIONS, *NLTK_STEPS])
 
 
-ABOUT: dict[Step, set[str]] = {
+# step -> the scripts that it is about
+ABOUT: dict[StepName, set[str]] = {
     "emoji": {"emoji"},
     "ascii_letters_digits": set(SCRIPTS),
     "numbers_with_separator": {"emoji"},
@@ -218,7 +219,7 @@ def test_other_scripts_survive_a_step_that_is_not_about_them(step: Step, script:
         assert apply(SCRIPTS[script], step) == SCRIPTS[script]
 
 
-ONCE: set[Step] = {
+ONCE: set[StepName] = {
     "html",  # "&amp;lt;" speaks of "&lt;", which speaks of "<"
     "urls",  # what stands around a removed piece can meet and make a new one
     "short_links",
@@ -271,48 +272,3 @@ def test_cleaning_survives_its_file(tmp_path: Path) -> None:
     cleaning = Cleaning(steps=["html", "stem"], language="german")
     write_cleaning(cleaning, tmp_path / "cleaning.json")
     assert read_cleaning(tmp_path / "cleaning.json") == cleaning
-
-
-# NLTK
-
-
-def test_stem_follows_the_language() -> None:
-    assert apply("Häuser laufen", "stem", language="german") == "haus lauf"
-
-
-@pytest.mark.skipif(not NLTK_DATA.exists(), reason="needs NLTK's stop words in ../shared/data/nltk_data")
-@pytest.mark.parametrize(
-    ("language", "before", "after"),
-    [
-        ("english", "The fire is in  the hills , don't", "fire hills ,"),
-        ("russian", "Я и лес", "лес"),
-    ],
-)
-def test_stopwords(monkeypatch: pytest.MonkeyPatch, language: str, before: str, after: str) -> None:
-    monkeypatch.setattr(nltk.data, "path", [str(NLTK_DATA)])
-    assert apply(before, "stopwords", language=language) == after
-
-
-def test_missing_stop_words_name_the_places_and_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nltk.data, "path", [str(tmp_path / "here"), str(tmp_path / "there")])
-    with pytest.raises(CleaningError) as caught:
-        clean(pl.col("text"), Cleaning(steps=["lowercase", "stopwords"], language="english"))
-    message = str(caught.value)
-    assert "'stopwords'" in message
-    assert f"corpora/stopwords in {tmp_path / 'here'}, {tmp_path / 'there'}" in message
-    assert "`python -m nltk.downloader stopwords`" in message
-    assert "NLTK_DATA" in message
-
-
-@pytest.mark.skipif(not NLTK_DATA.exists(), reason="needs NLTK's stop words in ../shared/data/nltk_data")
-def test_unknown_language_of_stop_words_lists_those_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nltk.data, "path", [str(NLTK_DATA)])
-    with pytest.raises(CleaningError, match=r"'stopwords'.*'klingon'.*arabic, .*turkish"):
-        clean(pl.col("text"), Cleaning(steps=["stopwords"], language="klingon"))
-
-
-def test_unknown_language_of_stems_lists_those_there_are() -> None:
-    with pytest.raises(CleaningError, match=r"'stem'.*'klingon'.*arabic, .*swedish"):
-        clean(pl.col("text"), Cleaning(steps=["stem"], language="klingon"))

@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from stages import encoder as encoder_stage
 from stages import finetune, tokenize
 from stages.lib.arrow import open_stream
-from stages.lib.cleaning import Cleaning, write_cleaning
+from stages.lib.cleaning.steps import Cleaning, write_cleaning
 from stages.lib.encoders.inference import infer, load
 from stages.lib.encoders.served import read_served
 from stages.lib.exceptions import ConfigError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
-from stages.lib.cleaning import Cleaning
+from stages.lib.cleaning.steps import Cleaning
 from stages.lib.encoders.served import Served, write_served
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.statistics.operating import OperatingPoint

@@ -8,7 +8,7 @@ import polars as pl
 from scipy.special import expit, softmax
 from transformers import AutoModelForSequenceClassification
 
-from stages.lib.cleaning import cleaned
+from stages.lib.cleaning.cleaning import cleaned
 from stages.lib.encoders.encoding import as_table, encode, load_tokenizer
 from stages.lib.encoders.inference import infer, load
 from stages.lib.encoders.served import Served

@@ -59,11 +59,13 @@ def read_config(path: Path, model: type[Model], section: str | None = None) -> M
 
 
 def _describe(path: Path, prefix: tuple[str, ...], model: type[BaseModel], problem: dict[str, Any]) -> str:
-    keys = prefix + tuple(str(part) for part in problem["loc"])
+    # the tag of a union's member, <member>, is no key
+    location = tuple(part for part in problem["loc"] if not re.fullmatch("<.*>", str(part)))
+    keys = prefix + tuple(map(str, location))
     where = f"{path}{_line_of(path, keys)}: {'.'.join(keys)}"
     match problem["type"]:
         case "extra_forbidden":
-            known = _fields_at(model, problem["loc"][:-1])
+            known = _fields_at(model, location[:-1])
             return f"{where}: unknown key{_nearest(keys[-1], known)}"
         case "missing":
             return f"{where}: missing; every value stands in {path.name}, there are no defaults in the code"

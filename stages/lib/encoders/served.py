@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from stages.lib.cleaning import Cleaning
+from stages.lib.cleaning.steps import Cleaning
 from stages.lib.config import StrictModel
 from stages.lib.exceptions import EncoderError
 from stages.lib.kinds import Kind

@@ -1,53 +1,19 @@
-"""The cleaning steps, and the file that says which of them a model was trained behind.
+"""The steps that are patterns, as Polars expressions: on all cores, in linear time.
 
-Every step leaves nulls null, empty texts empty and rows in their place; params.yaml says what each is for.
-Patterns are in the syntax of Polars' engine, Rust's regex: linear time, no look-around.
+Every step leaves nulls null, empty texts empty and rows in their place. Patterns are in the syntax of
+Polars' engine, Rust's regex.
 """
 
-import functools
 import html
 import html.entities
 import re
 import string
 from collections.abc import Callable
-from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
-from stages.lib.config import StrictModel
-from stages.lib.exceptions import CleaningError
-from stages.lib.tables import write_json
-
-Step = Literal[
-    "unicode",
-    "html",
-    "lowercase",
-    "urls",
-    "short_links",
-    "mentions",
-    "hashtags",
-    "hash_signs",
-    "emoji",
-    "punctuation",
-    "ascii_letters_digits",
-    "numbers",
-    "numbers_with_separator",
-    "short_words",
-    "repeated_characters",
-    "whitespace",
-    "tokenize",
-    "stopwords",
-    "stem",
-]
-
-
-class Cleaning(StrictModel):
-    """What data/cleaning.json holds."""
-
-    steps: list[Step]  # in the order in which they are applied
-    language: str  # NLTK's name for it: stop words and stems
-
+from stages.lib.cleaning.mapping import over_texts
+from stages.lib.cleaning.steps import REFERENCE, Replacement, StepName
 
 # Scripts whose words are one or two characters long, or that put no space between words and links.
 DENSE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -119,7 +85,7 @@ def _as_unicode(text: pl.Expr) -> pl.Expr:
 def _without_html(text: pl.Expr) -> pl.Expr:
     """Tags before entities: "&lt;b&gt;" is text that speaks of a tag, and stays as "<b>"."""
     visible = text.str.replace_all(UNSEEN_HTML, " ").str.replace_all(INLINE_TAGS, "")
-    return _mapped(visible.str.replace_all(BLOCK_TAGS, " "), _unescaped, where=ENTITY)
+    return over_texts(visible.str.replace_all(BLOCK_TAGS, " "), _unescaped, where=ENTITY)
 
 
 def _unescaped(text: str) -> str:
@@ -139,8 +105,10 @@ def _squeezed(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(WHITESPACE, " ").str.strip_chars(" ")
 
 
-EXPRESSIONS: dict[Step, Callable[[pl.Expr], pl.Expr]] = {
+EXPRESSIONS: dict[StepName, Callable[[pl.Expr], pl.Expr]] = {
     "unicode": _as_unicode,
+    "nfc": lambda text: text.str.normalize("NFC"),
+    "nfkc": lambda text: text.str.normalize("NFKC"),
     "html": _without_html,
     "lowercase": lambda text: text.str.to_lowercase(),
     "urls": _replacing(URLS, ""),
@@ -154,95 +122,16 @@ EXPRESSIONS: dict[Step, Callable[[pl.Expr], pl.Expr]] = {
     "numbers": _replacing(NUMBERS, ""),
     "numbers_with_separator": _replacing(NUMBERS_WITH_SEPARATOR, ""),
     "short_words": _replacing(SHORT_WORDS, ""),
-    "repeated_characters": lambda text: _mapped(text, _shortened, where=MAYBE_REPEATED_LETTERS),
+    "repeated_characters": lambda text: over_texts(text, _shortened, where=MAYBE_REPEATED_LETTERS),
     "whitespace": _squeezed,
 }
 
 
-def clean(text: pl.Expr, cleaning: Cleaning) -> pl.Expr:
-    """The text behind all the steps. Raises CleaningError, before a row is read, if a step cannot run."""
-    for step in cleaning.steps:
-        if step in EXPRESSIONS:
-            text = EXPRESSIONS[step](text)
-        else:
-            text = _mapped(text, NLTK_STEPS[step](cleaning.language))
-    return text
+def replaced(text: pl.Expr, step: Replacement) -> pl.Expr:
+    return text.str.replace_all(step.pattern, REFERENCE.sub(_braced, step.replacement))
 
 
-def cleaned(texts: pl.Series, cleaning: Cleaning) -> pl.Series:
-    """The texts behind all the steps, under the same name. Raises CleaningError as `clean` does."""
-    return texts.to_frame().select(clean(pl.first(), cleaning)).to_series()
-
-
-def read_cleaning(path: Path) -> Cleaning:
-    return Cleaning.model_validate_json(path.read_bytes())
-
-
-def write_cleaning(cleaning: Cleaning, path: Path) -> None:
-    write_json(cleaning.model_dump(), path)
-
-
-def _mapped(text: pl.Expr, function: Callable[[str], str], where: str = "") -> pl.Expr:
-    """`function` of each distinct text of a batch that holds the pattern `where`; the others as they are."""
-
-    def over_batch(texts: pl.Series) -> pl.Series:
-        old = texts.filter(texts.str.contains(where)).unique()
-        new = pl.Series([function(each) for each in old], dtype=pl.String)
-        return texts.replace(old, new)
-
-    return text.map_batches(over_batch, return_dtype=pl.String, is_elementwise=True)
-
-
-# NLTK is imported by the steps that need it alone: it takes seconds.
-
-
-def _tokenizer(language: str) -> Callable[[str], str]:
-    from nltk.tokenize import TweetTokenizer
-
-    tokenizer = TweetTokenizer()
-    return lambda text: " ".join(tokenizer.tokenize(text))
-
-
-def _stop_word_remover(language: str) -> Callable[[str], str]:
-    stop_words = frozenset(_stop_words(language))
-    return lambda text: " ".join(word for word in text.split() if word.lower() not in stop_words)
-
-
-def _stop_words(language: str) -> list[str]:
-    import nltk
-    from nltk.corpus.reader import WordListCorpusReader
-
-    try:
-        folder = nltk.data.find("corpora/stopwords/")
-    except LookupError:
-        raise CleaningError(
-            "cleaning step 'stopwords': NLTK's stop words are not installed; looked for corpora/stopwords in "
-            f"{', '.join(nltk.data.path)}. Get them with `python -m nltk.downloader stopwords`, or set "
-            "NLTK_DATA to a folder that has them, and that no other account can write to, or NLTK refuses it"
-        ) from None
-    reader = WordListCorpusReader(folder, r"[a-z-]+")
-    _check_language("stopwords", language, reader.fileids())
-    return list(reader.words(language))
-
-
-def _stemmer(language: str) -> Callable[[str], str]:
-    from nltk.stem import SnowballStemmer
-
-    _check_language("stem", language, SnowballStemmer.languages)
-    stem = functools.lru_cache(maxsize=1_000_000)(SnowballStemmer(language).stem)
-    return lambda text: " ".join(stem(word) for word in text.split())
-
-
-def _check_language(step: Step, language: str, known: tuple[str, ...] | list[str]) -> None:
-    if language not in known:
-        raise CleaningError(
-            f"cleaning step '{step}': NLTK has no language {language!r} for it; "
-            f"it has {', '.join(sorted(known))}"
-        )
-
-
-NLTK_STEPS: dict[Step, Callable[[str], Callable[[str], str]]] = {
-    "tokenize": _tokenizer,
-    "stopwords": _stop_word_remover,
-    "stem": _stemmer,
-}
+def _braced(reference: re.Match[str]) -> str:
+    """In braces a group's name ends where it ends, whatever text follows."""
+    name = reference["marked"] or reference["plain"]
+    return "$$" if name is None else f"${{{name}}}"
