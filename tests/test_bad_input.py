@@ -57,7 +57,11 @@ def run_stages(last: str) -> tuple[str, str]:
             metrics=out / "clean.json",
         ),
         "split": lambda: split.main(
-            task=out / "task.json", cleaned=out / "cleaned", splits=out / "splits", metrics=out / "split.json"
+            task=out / "task.json",
+            cleaned=out / "cleaned",
+            splits=out / "splits",
+            copies=out / "copies",
+            metrics=out / "split.json",
         ),
     }
     for name in list(steps)[: list(steps).index(last) + 1]:

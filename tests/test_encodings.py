@@ -227,6 +227,13 @@ def test_one_accent_in_an_english_text_is_enough(file: Path) -> None:
     assert layout_of(file, Format(), None).found_out == "csv, cp1252"
 
 
+def test_names_of_many_languages_are_latin_1(file: Path) -> None:
+    names = ["Vårsund", "São Tadeu", "Großenhain", "Łódź", "Málaga", "Besançon", "Århus", "Köyceğiz", "Évora"]
+    lines = "".join(f"a storm in {name} again,1\n" for name in names).encode("cp1252", "ignore")
+    file.write_bytes(b"text,label\n" + lines * 3)
+    assert layout_of(file, Format(), None).found_out == "csv, cp1252"
+
+
 def test_a_stated_encoding_wins_and_its_broken_rows_are_set_aside(file: Path) -> None:
     file.write_bytes(as_csv("French").encode("cp1252"))
     assert {row.fault for row in read(file, encoding="utf-8")} == {"not utf-8"}

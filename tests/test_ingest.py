@@ -72,8 +72,9 @@ def test_one_line_says_what_was_taken(project: Path, capsys: pytest.CaptureFixtu
 
 
 def test_every_row_is_kept_or_set_aside_with_its_place_and_reason(project: Path) -> None:
+    edit(project, "task:", "format: {encoding: utf-8}\ntask:")
     with (project / "train.csv").open("ab") as file:
-        file.write(b'4,"   ",p,x,0\n5,fine,p,x,\n6,short\n7,caf\xe9,p,x,0\n\n8,"good\nold",p,x,1\n9,,p,x,7\n')
+        file.write(b'4,"   ",p,x,0\n5,fin\xc3\xa9,p,x,\n6,short\n7,caf\xe9,p,x,0\n\n8,"good\nold",p,x,1\n9,,p,x,7\n')
     ingested, rejected, metrics = ingest(project)
     assert rejected.columns == ["file", "line", "row", "reason"]
     assert rejected.select("file", "line", "reason").rows() == [
@@ -86,7 +87,7 @@ def test_every_row_is_kept_or_set_aside_with_its_place_and_reason(project: Path)
     ]
     assert json.loads(rejected["row"][1]) == {
         "id": "5",
-        "text": "fine",
+        "text": "finé",
         "place": "p",
         "other": "x",
         "label": "",
@@ -125,6 +126,38 @@ def test_the_same_rows_come_from_csv_tsv_and_json_lines(project: Path) -> None:
     edit(project, "unlabelled: new.csv", "unlabelled: new.jsonl")
     (project / "new.jsonl").write_text('{"id": 3, "text": "who knows", "place": "there"}\n')
     assert ingest(project)[0].equals(expected)
+
+
+def test_several_columns_make_one_text(project: Path) -> None:
+    (project / "train.csv").write_text(
+        "id,subject,body,place,label\n"
+        "1,Bill,too high,x,0\n2, ,only body,x,1\n3,,  ,x,0\n4,only subject,,x,1\n"
+    )
+    (project / "new.jsonl").write_text(
+        '{"id": 5, "subject": "Bill", "body": ["too high"], "place": "x"}\n' * 2
+    )
+    with (project / "new.jsonl").open("a") as file:
+        file.write('{"id": 6, "subject": 7.0, "body": null, "place": "x"}\n')
+    edit(project, "text: text", "text: [subject, body]")
+    edit(project, "new.csv", "new.jsonl")
+    ingested, rejected, _ = ingest(project)
+    assert ingested["text"].to_list() == ["Bill\ntoo high", "only body", "only subject", "7"]
+    assert rejected.select("line", "reason").rows() == [
+        (4, "text is empty"),
+        (1, "body is a list or an object"),
+        (2, "body is a list or an object"),
+    ]
+    assert read_task(Path("out/task.json")).columns.text == ["subject", "body"]
+
+
+def test_an_id_by_hash_is_of_the_joined_text(project: Path) -> None:
+    edit(project, "{id: id, text: text, label: label}", "{text: [text, place], label: label}")
+    edit(project, "keep: [place]\n", "")
+    joined = ingest(project)[0]["id"].to_list()
+    (project / "train.csv").write_text('text,label\n"so sad\nhere",0\nso glad,1\n')
+    (project / "new.csv").write_text('text\n"who knows\nthere"\n')
+    edit(project, "[text, place]", "text")
+    assert ingest(project)[0]["id"].to_list() == joined
 
 
 def test_a_nested_json_value_is_a_rejected_row(project: Path) -> None:

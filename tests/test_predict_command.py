@@ -60,6 +60,30 @@ def test_the_answer_is_that_of_transformers_behind_the_same_cleaning(tmp_path: P
         assert float(row[4]) == pytest.approx(answer["score"], abs=1e-5)
 
 
+def answers(
+    tmp_path: Path, model: Path, rows: list[list[str]], *header: str, text: list[str] | None = None
+) -> list[str]:
+    main(write(tmp_path / "in.csv", rows, header), tmp_path / "out.csv", model, text=text)
+    return [row[len(header) + 1] for row in read(tmp_path / "out.csv")[1:]]
+
+
+def test_several_columns_are_joined_as_in_training(tmp_path: Path, model: Path) -> None:
+    two = tmp_path / "two"
+    write_model(two, ["lowercase", "html"], LABELS, [["subject", "body"]])
+    whole = [["Fire\nin my town"], ["Fire"], ["music"]]
+    parts = [["in my town", "Fire"], [" ", "Fire"], ["music", ""]]
+    expected = answers(tmp_path, model, whole, "text")
+    assert answers(tmp_path, two, parts, "body", "subject") == expected
+    assert answers(tmp_path, two, parts, "b", "s", text=["s", "b"]) == expected
+    assert answers(tmp_path, two, whole, "whole", text=["whole"]) == expected
+    with pytest.raises(ConfigError, match=r"--text: found a, b, c; the model reads subject \+ body"):
+        answers(tmp_path, two, parts, "b", "s", text=["a", "b", "c"])
+    with pytest.raises(
+        SourceError, match="no column 'subject', which the model read in training; it has b, s"
+    ):
+        answers(tmp_path, two, parts, "b", "s")
+
+
 def decisions(tmp_path: Path, model: Path, precision: float) -> list[tuple[float, str]]:
     """Probability and decision of each row."""
     main(write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", model, precision=precision)

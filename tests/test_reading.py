@@ -96,7 +96,7 @@ def test_a_blank_line_is_a_row_that_cannot_be_used(file: Path) -> None:
 
 
 def test_bytes_that_are_no_utf8_are_a_fault_and_kept_escaped(file: Path) -> None:
-    rows = read(write(file, b"text,label\ncaf\xe9,1\nfine,2\n"))
+    rows = read(write(file, b"text,label\ncaf\xe9,1\nfine,2\n"), Format(encoding="utf-8"))
     assert rows[0] == Row(2, {}, ["caf\\xe9", "1"], "not utf-8")
     assert rows[1].fault is None
 
@@ -105,11 +105,11 @@ def test_another_encoding_can_be_stated(file: Path) -> None:
     assert read(write(file, b"text\ncaf\xe9\n"), Format(encoding="cp1252"))[0].cells == {"text": "café"}
 
 
-def test_utf_16_is_read_when_stated_and_refused_when_not(file: Path) -> None:
+def test_a_stated_encoding_that_is_not_the_files_is_an_error_at_its_header(file: Path) -> None:
     write(file, "text\nhello\n".encode("utf-16"))
     assert read(file, Format(encoding="utf-16"))[0].cells == {"text": "hello"}
     with pytest.raises(SourceError, match=r"rows.csv:1: the header is not utf-8.*encoding"):
-        read(file)
+        read(file, Format(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_two_columns_of_one_name_are_an_error(file: Path) -> None:
 
 
 def test_a_file_whose_name_tells_no_type_must_state_it(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"rows.txt: .*format: \{type: csv\}"):
-        read(write(tmp_path / "rows.txt", "text\na\n"))
+    with pytest.raises(SourceError, match=r"rows.data: .*format: \{type: ...\}, one of csv, tsv, jsonl"):
+        read(write(tmp_path / "rows.data", "text\na\n"))
 
 
 def test_json_lines_are_rows_and_their_faults_too(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ metrics: [accuracy]
 copies: remove
 """
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+HUB = f"hub: {{dataset: a/b, revision: {COMMIT}}}"
 
 
 def source_with(tmp_path: Path, old: str = "", new: str = "") -> Source:
@@ -37,6 +38,19 @@ def test_ten_lines_are_enough(tmp_path: Path) -> None:
 def test_labels_are_compared_as_text_and_keep_their_order(tmp_path: Path) -> None:
     source = source_with(tmp_path, "{0: sad, 1: glad}", '{2: b, "10": a, true: c, no: d}')
     assert list(source.labels.items()) == [("2", "b"), ("10", "a"), ("true", "c"), ("no", "d")]
+
+
+def test_several_columns_may_make_the_text(tmp_path: Path) -> None:
+    source = source_with(tmp_path, "text: text,", "text: [subject, body],")
+    assert source.wanted("train").names() == ["subject", "body", "label"]
+    assert as_task(source).columns.text == ["subject", "body"]
+    assert as_task(source).columns.text_name == "subject + body"
+    assert as_task(source).text_columns == ["text"]
+
+
+def test_a_role_may_have_several_files(tmp_path: Path) -> None:
+    source = source_with(tmp_path, "{train: train.csv}", "{train: [a.csv, 'b/*.csv'], test: c.csv}")
+    assert (source.entries("train"), source.entries("test")) == (["a.csv", "b/*.csv"], ["c.csv"])
 
 
 def test_a_list_of_labels_names_each_after_itself(tmp_path: Path) -> None:
@@ -63,6 +77,18 @@ def test_a_list_of_labels_names_each_after_itself(tmp_path: Path) -> None:
         ("{train: train.csv}", "{train: ../a.csv}", r"outside the source's folder"),
         ("{train: train.csv}", "{train: /a.csv}", r"outside the source's folder"),
         ("{train: train.csv}", "{train: a.csv, test: a.csv}", r"one file plays two roles"),
+        ("{train: train.csv}", "{train: [a.csv, b.csv], test: b.csv}", r"one file plays two roles"),
+        ("{train: train.csv}", "{train: [a.csv, ../b.csv]}", r"\.\./b.csv is outside the source's folder"),
+        ("{train: train.csv}", "{train: []}", r"files.train: found \[\]; a name, or a list of names"),
+        ("{train: train.csv}", "{train: [a.csv, a.csv]}", r"files.train: .*a name stands there twice"),
+        ("{train: train.csv}", "{train: {a: b}}", r"files.train: .*a name, or a list of names"),
+        ("text: text,", "text: [],", r"source.yaml:3: columns.text: found \[\]; a name, or a list of names"),
+        ("text: text,", "text: [a, a],", r"columns.text: .*a name stands there twice"),
+        ("text: text,", "text: 5,", r"columns.text: found 5; a name, or a list of names"),
+        ("task:", "format: {type: cvs}\ntask:", r"format.type: found 'cvs'; did you mean 'csv'"),
+        ("task:", "format: {delimiter: '\"'}\ntask:", r"format.delimiter: .*cannot stand between columns"),
+        ("task:", "format: {encoding: hex}\ntask:", r"format.encoding: .*no such encoding"),
+        ("{train: train.csv}", f"{{train: [a, b]}}\n{HUB}", r"hub: .*splits: role 'train' has several files"),
         ("task:", "keep: [role]\ntask:", r"keep: .*none named as one of textrail's"),
         ("task:", "format: {header: false}\ntask:", r"names: .*need the names of their columns"),
         ("task:", "names: [a, b]\ntask:", r"source.yaml:5: names: .*header: false"),

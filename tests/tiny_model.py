@@ -15,7 +15,7 @@ def write_model(
     folder: Path,
     steps: list[str],
     labels: list[str],
-    columns: list[str],
+    columns: list[str | list[str]],
     threshold: float = 0.9,
     *,
     kind: Kind = "classification",

@@ -13,7 +13,7 @@ import zipfile
 import zlib
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -59,15 +59,7 @@ def telling_name(path: Path) -> str:
 
 def members(archive: Path) -> dict[str, zipfile.ZipInfo]:
     """The files in the zip, without what a system put there. Raises SourceError."""
-    opened = _opened(archive)
-    there = [info for info in opened.infolist() if not info.is_dir() and not is_hidden(info.filename)]
-    found = {info.filename.replace("\\", "/"): info for info in there}
-    for name in found:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise SourceError(f"{archive}: {name!r} leads out of the archive, as in no sound one")
-    if len(found) < len(there):
-        raise SourceError(f"{archive}: two of its files have one name; pack it again")
-    return found
+    return _opened(archive)[1]
 
 
 def open_bytes(path: Path, *, lines: bool = False) -> io.BufferedReader:
@@ -76,16 +68,17 @@ def open_bytes(path: Path, *, lines: bool = False) -> io.BufferedReader:
     Opening and reading raise SourceError where it cannot be read, is damaged, cut short or encrypted.
     """
     file, packed_bytes = _open_packed(path)
-    head = file.peek(len(ZSTD))
-    unpacked: IO[bytes]
+    try:
+        head = file.peek(len(ZSTD))
+    except DAMAGED as error:
+        file.close()
+        raise _damaged(path, error) from None
+    unpacked: Any = file
     if head.startswith(GZIP):
-        unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+        unpacked = gzip.GzipFile(fileobj=file)
     elif head.startswith(ZSTD):
         unpacked = pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd")
-    else:
-        unpacked = file
-    checked = _Checked(path, unpacked, packed_bytes, lines)
-    return io.BufferedReader(checked, UNPACKED_AT_ONCE)
+    return io.BufferedReader(_Checked(path, unpacked, file, packed_bytes, lines), UNPACKED_AT_ONCE)
 
 
 def open_seekable(path: Path) -> IO[bytes]:
@@ -111,7 +104,7 @@ def _open_packed(path: Path) -> tuple[io.BufferedReader, int]:
         if member not in there:
             raise SourceError(f"{archive}: no {member} in it{nearest(member, list(there)[:10])}")
         # zipfile reads no more than the size that the zip states, and checks its sum
-        stream: Any = _opened(archive).open(there[member])
+        stream: Any = _opened(archive)[0].open(there[member])
         return io.BufferedReader(stream, UNPACKED_AT_ONCE), there[member].compress_size
     except RuntimeError:
         raise SourceError(f"{path}: encrypted: unpack it with its password and lay the file here") from None
@@ -120,7 +113,11 @@ def _open_packed(path: Path) -> tuple[io.BufferedReader, int]:
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from None
     except DAMAGED as error:
-        raise SourceError(f"{path}: damaged: {error}; get the file again") from None
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: BaseException) -> SourceError:
+    return SourceError(f"{path}: cut short or damaged ({error}); get the file again")
 
 
 def _only_member(archive: Path) -> str:
@@ -136,7 +133,7 @@ def _only_member(archive: Path) -> str:
     )
 
 
-def _opened(archive: Path) -> zipfile.ZipFile:
+def _opened(archive: Path) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
     try:
         stat = archive.stat()
         return _opened_as_it_is(archive, stat.st_size, stat.st_mtime_ns)
@@ -145,16 +142,31 @@ def _opened(archive: Path) -> zipfile.ZipFile:
 
 
 @lru_cache(maxsize=2)  # an archive of 50,000 texts is opened once, not 50,000 times
-def _opened_as_it_is(archive: Path, size: int, changed: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(archive)
+def _opened_as_it_is(
+    archive: Path, size: int, changed: int
+) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
+    opened = zipfile.ZipFile(archive)
+    found: dict[str, zipfile.ZipInfo] = {}
+    for info in opened.infolist():
+        name = info.filename.replace("\\", "/")
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            raise SourceError(f"{archive}: {name!r} leads out of the archive, as in no sound one")
+        if name in found:
+            raise SourceError(f"{archive}: two of its files are named {name!r}; pack it again")
+        if not info.is_dir() and not is_hidden(name):
+            found[name] = info
+    return opened, found
 
 
 class _Checked(io.RawIOBase):
     """A stream whose damage is a SourceError."""
 
-    def __init__(self, path: Path, stream: IO[bytes], packed_bytes: int, lines: bool) -> None:
+    def __init__(
+        self, path: Path, stream: IO[bytes], file: IO[bytes], packed_bytes: int, lines: bool
+    ) -> None:
         super().__init__()
-        self._path, self._stream, self._packed_bytes, self._lines = path, stream, packed_bytes, lines
+        self._path, self._stream, self._file, self._lines = path, stream, file, lines
+        self._most = max(GROWTH_COUNTS_FROM, MOST_GROWTH * packed_bytes)
         self._read = self._since_line_end = 0
 
     def readable(self) -> bool:
@@ -164,9 +176,9 @@ class _Checked(io.RawIOBase):
         try:
             data = self._stream.read(len(buffer))
         except DAMAGED as error:
-            raise SourceError(f"{self._path}: cut short or damaged ({error}); get the file again") from None
+            raise _damaged(self._path, error) from None
         self._read += len(data)
-        if self._read > max(GROWTH_COUNTS_FROM, MOST_GROWTH * self._packed_bytes):
+        if self._read > self._most:
             raise SourceError(
                 f"{self._path}: unpacks to more than {MOST_GROWTH} times its size, as no text does; if it is "
                 "what it should be, unpack it yourself and lay the file here"
@@ -188,4 +200,5 @@ class _Checked(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._stream.close()
+            self._file.close()
         super().close()

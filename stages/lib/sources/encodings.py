@@ -197,17 +197,20 @@ def readings_of(fragments: list[bytes]) -> list[Reading]:
     sample = b"\n".join(fragments)
     few = len(HIGH.findall(sample)) < LITTLE_LATIN and not WINDOWS_APOSTROPHE.search(sample)
     for latin in [(*LATIN, *OLD_LATIN)] if few else [LATIN, OLD_LATIN]:
-        readings = _latin_readings(sample, latin)
+        readings = _latin_readings([sample], latin)
         if readings:
             return readings
-    return _other_readings(fragments)
+    readings = _latin_readings(fragments, LATIN)  # names from all over the world, each line by itself
+    if readings and readings[0].encoding == LATIN[0]:
+        return readings[:1]
+    return readings or _other_readings(fragments)
 
 
-def _latin_readings(sample: bytes, encodings: Sequence[str]) -> list[Reading]:
+def _latin_readings(samples: list[bytes], encodings: Sequence[str]) -> list[Reading]:
     readings = []
     for encoding in encodings:
-        text = sample.decode(encoding, "replace")
-        readings.append(Reading(encoding, text, _fit(text)))
+        texts = [sample.decode(encoding, "replace") for sample in samples]
+        readings.append(Reading(encoding, "\n".join(texts), _fit(texts)))
     best = max(reading.fit for reading in readings)
     near = [reading for reading in readings if reading.fit >= max(LATIN_FITS, best - LATIN_MARGIN)]
     return _that_differ(near)
@@ -221,8 +224,14 @@ def _that_differ(readings: list[Reading]) -> list[Reading]:
     return list(seen.values())
 
 
-def _fit(text: str) -> float:
-    """How much of what is not ASCII is a letter of one language in a Latin word, or a sign in its place."""
+def _fit(texts: list[str]) -> float:
+    """How much of what is not ASCII is in its place, in each text by the alphabet that fits it best."""
+    good, others = zip(*map(_fitting, texts), strict=True)
+    return float(sum(good) / max(1, sum(others)))
+
+
+def _fitting(text: str) -> tuple[int, int]:
+    """How many are letters of one language in a Latin word, or signs where such stand; and of how many."""
     signs = letters = 0
     within: list[str] = []
     for found in re.finditer(r"[^\W\d_]+|[^\x00-\x7f]", text):
@@ -236,7 +245,7 @@ def _fit(text: str) -> float:
             within += others
         letters += len(others)
     best = max(sum(char in alphabet for char in "".join(within).lower()) for alphabet in ALPHABETS)
-    return (signs + best) / max(1, letters)
+    return signs + best, letters
 
 
 def _is_latin_word(word: str, others: list[str], found: re.Match[str], text: str) -> bool:

@@ -81,9 +81,7 @@ def _check_file(path: Path) -> None:
     if any(parent.suffix.lower() == ".zip" and parent.is_file() for parent in path.parents):
         return
     if path.is_dir():
-        raise SourceError(
-            f"{path}: a folder: name the files in it, as {path.name}/*.csv or {path.name}/*/*.txt"
-        )
+        raise SourceError(f"{path}: a folder: name what is in it: {path.name}/*.csv or {path.name}/*/*.txt")
     if path.is_symlink() and not path.exists():
         raise SourceError(f"{path}: a link that leads nowhere; if DVC made it, run `dvc checkout`")
     if not path.is_file():

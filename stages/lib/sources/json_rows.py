@@ -89,7 +89,8 @@ def is_json_lines(path: Path, encoding: str) -> bool:
     row = _as_row(1, first.rstrip("\r\n"), layout)
     if row.fault == "not a JSON object" and not first.lstrip().startswith("{"):
         return False
-    return row.fault is None and (more or not any(isinstance(v, list | dict) for v in row.cells.values()))
+    nested = not row.cells or any(isinstance(value, list | dict) for value in row.cells.values())
+    return row.fault is None and (more or not nested)
 
 
 class _Text:

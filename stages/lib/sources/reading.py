@@ -47,7 +47,8 @@ TABLES = ("csv", "tsv", "jsonl", "json")  # and so no web page
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 QUOTING = {"csv": True, "tsv": False}
 NOTHING = {"csv": "a header and no row below it", "tsv": "a header and no row below it"}
-LONGEST_CELL = 2**26  # characters; csv's own limit of 131,072 is below a long document
+LONGEST_CELL = 2**24  # characters; csv's own limit of 131,072 is below a long document
+SEARCHED_FOR_QUOTE = 2**22  # characters
 # what a file begins with that is not what its name says -> what it is, and what to do
 IMPOSTORS: dict[bytes, str] = {
     b"version https://git-lfs": "a pointer of Git LFS and not the file: run `git lfs pull`",
@@ -200,10 +201,11 @@ def _broken_quote(path: Path, layout: Layout, lines_before: int) -> SourceError:
     with open_text(path, layout) as file:
         for _ in islice(file, lines_before):
             pass
-        text = file.read(LONGEST_CELL)
+        text = file.read(SEARCHED_FOR_QUOTE)
     other = f"[^{re.escape(layout.delimiter)}\r\n]"
     # no possessive quantifiers: before Python 3.11.5 they match too much
-    whole_fields = rf'(?:(?:"(?:[^"]|"")*"(?!")|(?!"){other}*){re.escape(layout.delimiter)})*'
+    quoted = r'"[^"]*(?:""[^"]*)*"(?!")'
+    whole_fields = rf'(?:(?:{quoted}|(?!"){other}*){re.escape(layout.delimiter)})*'
     found = re.match(whole_fields, text)
     place = 0 if found is None else found.end()
     line = lines_before + 1 + len(re.findall(r"\r\n|\r|\n", text[:place]))
