@@ -23,7 +23,7 @@ from stages.lib.tables import scratch_folder, write_json
 from stages.lib.task import write_task
 
 QUARANTINE = Path(".textrail/rejected.parquet")  # of a source that fails for its many rejected rows
-USUAL = "utf-8"  # what nobody need be told
+USUAL = {"csv", "tsv", "jsonl", "json", "parquet", "arrow", "utf-8"}  # what nobody need be told
 
 
 class Params(StageParams):
@@ -73,7 +73,7 @@ def describe(numbers: dict[str, Any], name: str) -> list[str]:
     why = f": {listed(numbers['rejected_because'])}" if numbers["rows_rejected"] else ""
     files_of: dict[str, list[str]] = {}
     for file, form in numbers["read_as"].items():
-        if not form.endswith(USUAL):
+        if not USUAL.issuperset(form.split(", ")):
             files_of.setdefault(form, []).append(file)
     return [
         *(f"ingest: read as {form}, by its looks: {_named(files)}" for form, files in files_of.items()),

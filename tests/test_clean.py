@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from stages.clean import main, measure, summarise, with_cleaned
-from stages.lib.cleaning.steps import Cleaning, Replacement, Step, read_cleaning
+from stages.lib.cleaning.steps import Cleaning, Step, read_cleaning
 from stages.lib.exceptions import CleaningError, ConfigError
 from stages.lib.task import SourceColumns, Submission, Task, write_task
 

@@ -16,7 +16,6 @@ from stages.lib.cleaning.expressions import EXPRESSIONS
 from stages.lib.cleaning.nltk_steps import NLTK_STEPS
 from stages.lib.cleaning.steps import (
     Cleaning,
-    Replacement,
     Step,
     StepName,
     read_cleaning,

@@ -1,4 +1,4 @@
-"""A fixed split survives everything: no old row changes its role, whatever becomes of others or of cleaning."""
+"""A fixed split survives everything: no old row changes its role, whatever else changes."""
 
 import csv
 import random

@@ -1,21 +1,28 @@
 """A dataset of the Hub, through the real client, against a Hub on this machine (tests/hub_server.py)."""
 
+import email.utils
 import io
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import huggingface_hub
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stages.lib.sources.hub import _as_written
-from tests.hub_server import COMMIT, DATASET, Served, serving
+from stages.lib.exceptions import ConfigError
+from stages.lib.sources import hub_client, patience
+from stages.lib.sources.hub import _as_written, check_pinned
+from stages.lib.sources.source_keys import Hub
+from tests.hub_server import COMMIT, DATASET, Response, Served, serving
 
 REPOSITORY = Path(__file__).parents[1]
 OTHER_COMMIT = "f" * 40
@@ -164,7 +171,7 @@ def test_the_hub_gives_the_table_that_the_files_give(project: Path, hub: Served)
     assert rejected.rows() == [
         (
             f"{DATASET}@{COMMIT}:train",
-            None,
+            4,  # the row's number within the split
             '{"text": "no label", "label": -1}',
             "label is -1: nobody has labelled this row",
         )
@@ -195,7 +202,14 @@ def test_a_hub_that_cannot_be_reached_is_one_message(project: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "code", "words"),
-    [(404, "RepoNotFound", "HF_TOKEN"), (403, "GatedRepo", "HF_TOKEN"), (500, "", "answered 500")],
+    [
+        (401, "", "HF_TOKEN"),
+        (403, "", "answered 403: set HF_TOKEN"),
+        (403, "GatedRepo", "accept its terms on its page, then set HF_TOKEN"),
+        (404, "RepoNotFound", "HF_TOKEN"),
+        (429, "", "answered 429, too many requests: run again later"),
+        (500, "", "answered 500"),
+    ],
 )
 def test_a_hub_that_refuses_is_one_message(
     project: Path, hub: Served, status: int, code: str, words: str
@@ -247,3 +261,207 @@ def test_what_the_dataset_does_not_have_is_named(
 def test_a_program_in_a_dataset_is_not_run(project: Path, hub: Served) -> None:
     hub.files["moods.py"] = b"raise SystemExit('ran')"
     assert "ran" not in refused(ingest(project, hub.endpoint), project)
+
+
+TRAIN = "split/train-00000-of-00001.parquet"
+QUICK = {"HF_HUB_DOWNLOAD_TIMEOUT": "1", "HF_HUB_ETAG_TIMEOUT": "1"}
+BUSY: Response = (429, {"Retry-After": "1"}, b"")
+
+
+def stream(project: Path) -> None:
+    edit(project, "config: split", "config: split, streaming: true")
+
+
+def outputs(project: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (project / "out").iterdir()}
+
+
+def heal(hub: Served) -> None:
+    hub.cut_short = hub.altered = hub.hangs = ""
+    hub.refusal = None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_streaming_gives_the_same_bytes_and_keeps_none_of_the_rows(
+    project: Path, hub: Served, kind: str
+) -> None:
+    if kind == "csv":
+        hub.files.clear()
+        card = README.replace("train-*", "train*.csv").replace("test-*", "test*.csv")
+        hub.files["README.md"] = card.encode()
+        for number, rows in enumerate((ROWS["train"][:2], ROWS["train"][2:])):
+            lines = "".join(f"{text},{label}\n" for text, label in rows)
+            hub.files[f"split/train{number}.csv"] = f"text,label\n{lines}".encode()
+        hub.files["split/test.csv"] = b"text,label\nhow sad,0\n"
+        edit(project, "[sad, glad]", "{0: sad, 1: glad}")
+    stream(project)
+    done = ingest(project, hub.endpoint)
+    assert (done.returncode, done.stderr) == (0, "")
+    streamed = outputs(project)
+    kept = [path for path in (project / "cache").rglob("*") if path.is_file()]
+    assert not [path for path in kept if path.suffix == ".arrow" or b"so sad" in path.read_bytes()]
+    edit(project, ", streaming: true", "")
+    assert ingest(project, hub.endpoint).returncode == 0
+    assert outputs(project) == streamed
+    assert list((project / "cache").rglob("*.arrow"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [("cut_short", "broke off in the middle"), ("altered", "SHA-256 is"), ("hangs", "cannot be reached")],
+)
+def test_a_file_that_does_not_come_whole_is_never_used(
+    project: Path, hub: Served, trouble: str, words: str, streaming: bool
+) -> None:
+    if streaming:
+        stream(project)
+    setattr(hub, trouble, TRAIN)
+    message = refused(ingest(project, hub.endpoint, **QUICK), project)
+    assert words in message
+    assert not list((project / "cache").rglob("*.arrow"))
+    heal(hub)
+    done = ingest(project, hub.endpoint, **QUICK)
+    assert done.stdout == "ingest: 3 train, 1 test; 1 row rejected (moods)\n"
+
+
+@pytest.mark.slow
+def test_a_card_that_was_altered_is_not_used(project: Path, hub: Served) -> None:
+    hub.files["README.md"] += b"# some words about it\n" * 9  # where a changed letter changes no key
+    hub.altered = "README.md"
+    assert "README.md: git digest is" in refused(ingest(project, hub.endpoint), project)
+    heal(hub)
+    assert ingest(project, hub.endpoint).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_file_that_is_no_parquet_is_named_for_what_it_is(project: Path, hub: Served) -> None:
+    hub.files[TRAIN] = b"no table at all, but as the Hub has it"
+    assert "Parquet magic bytes not found" in refused(ingest(project, hub.endpoint), project)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_busy_hub_is_asked_again_when_it_says(project: Path, hub: Served, streaming: bool) -> None:
+    if streaming:
+        stream(project)
+    hub.troubled, hub.answers = TRAIN, [BUSY, BUSY]
+    start = time.monotonic()
+    assert ingest(project, hub.endpoint).returncode == 0
+    assert time.monotonic() - start > 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_private_dataset_opens_by_the_token_which_goes_to_the_hub_alone(
+    project: Path, hub: Served, streaming: bool
+) -> None:
+    if streaming:
+        stream(project)
+    token = "hf_abcdefghijklmnopqrstuvwxyz"
+    with serving(Served(hub.files)) as storage:
+        hub.token, hub.storage = token, storage.endpoint
+        assert "set HF_TOKEN if it is private" in refused(ingest(project, hub.endpoint), project)
+        hub.tokens.clear()
+        done = ingest(project, hub.endpoint, HF_TOKEN=token)
+        assert done.stdout == "ingest: 3 train, 1 test; 1 row rejected (moods)\n"
+        assert set(hub.tokens) == {f"Bearer {token}"}
+        assert set(storage.tokens) == {""}
+        assert f"GET /datasets/{DATASET}/resolve/{COMMIT}/{TRAIN}" in storage.requests
+    for kept in ("out", "cache"):
+        (project / kept).rename(project / f"{kept} before")
+    message = refused(ingest(project, hub.endpoint, HF_TOKEN=f"{token}\x01"), project)
+    assert token not in message
+
+
+# --- the client's patience, in this process ----------------------------------------------------------------
+
+
+@pytest.fixture
+def client(hub: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx2.Client]:
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.endpoint)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.3)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_ETAG_TIMEOUT", 0.3)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    monkeypatch.setattr(patience, "PAUSES_S", (0.01, 0.02, 0.04))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    hub_client.be_patient()
+    yield huggingface_hub.get_session()
+    huggingface_hub.close_session()
+
+
+def address(hub: Served) -> str:
+    return f"{hub.endpoint}/datasets/{DATASET}/resolve/{COMMIT}/{TRAIN}"
+
+
+def test_a_pause_is_the_one_asked_for_or_the_next_of_ours() -> None:
+    soon = email.utils.formatdate(time.time() + 5, usegmt=True)
+    assert patience.pause_s(429, {"Retry-After": "7"}, 1) == 7
+    assert 3 < (patience.pause_s(503, {"Retry-After": soon}, 1) or 0) <= 5
+    assert [patience.pause_s(429, {}, attempt) for attempt in (1, 2, 3, 4)] == [*patience.PAUSES_S, None]
+    assert patience.pause_s(429, {"Retry-After": "in a moment"}, 1) == patience.PAUSES_S[0]
+    assert patience.pause_s(429, {"Retry-After": "11"}, 1) is None
+    assert patience.pause_s(500, {}, 1) is None
+    assert patience.pause_s(200, {"Retry-After": "1"}, 1) is None
+
+
+def test_a_hub_that_stays_busy_is_left(hub: Served, client: httpx2.Client) -> None:
+    hub.answers = [(429, {"Retry-After": "0"}, b"")] * 9
+    with pytest.raises(hub_client.RefusedError, match="429"):
+        client.get(address(hub))
+    assert len(hub.requests) == 4
+    hub.answers = [(503, {"Retry-After": "3600"}, b"")]
+    with pytest.raises(hub_client.RefusedError, match="503"):
+        client.get(address(hub))
+    assert len(hub.requests) == 5
+
+
+def test_a_hub_that_hangs_is_left_whatever_the_client_would_wait(hub: Served, client: httpx2.Client) -> None:
+    hub.hangs = TRAIN
+    for timeout, error in ((None, httpx2.ReadTimeout), (100.0, hub_client.SilentError)):
+        start = time.monotonic()
+        with pytest.raises(error):
+            client.get(address(hub), timeout=timeout)
+        assert time.monotonic() - start < 2
+
+
+def test_a_file_that_is_begun_again_and_again_is_left(hub: Served, client: httpx2.Client) -> None:
+    hub.ranges = False
+    for _ in range(hub_client.LONGEST_RESTARTS):
+        assert client.get(address(hub), headers={"Range": "bytes=10-"}).status_code == 200
+    with pytest.raises(hub_client.RefusedError):
+        client.get(address(hub), headers={"Range": "bytes=10-"})
+
+
+# --- branches ----------------------------------------------------------------------------------------------
+
+
+def pinned(revision: str) -> None:
+    check_pinned(Hub(dataset=DATASET, revision=revision), "source.yaml")
+
+
+def test_a_branch_is_refused_with_the_commit_where_it_stands(hub: Served, client: httpx2.Client) -> None:
+    hub.branches["main"] = COMMIT
+    with pytest.raises(ConfigError, match=rf"^source.yaml: hub.revision: found 'main'; .* now: {COMMIT}$"):
+        pinned("main")
+
+
+def test_a_branch_that_is_none_is_refused_all_the_same(hub: Served, client: httpx2.Client) -> None:
+    with pytest.raises(ConfigError, match=r"found 'mian'; .*40 hexadecimal digits.*no such commit"):
+        pinned("mian")
+
+
+def test_without_a_network_the_message_says_where_the_commit_is_found(
+    hub: Served, client: httpx2.Client
+) -> None:
+    hub.hangs = "main"
+    with pytest.raises(ConfigError, match=rf"https://huggingface.co/datasets/{DATASET}/commits/main"):
+        pinned("main")
+
+
+def test_a_commit_is_asked_for_nowhere(hub: Served, client: httpx2.Client) -> None:
+    pinned(COMMIT)
+    assert hub.requests == []

@@ -74,7 +74,9 @@ def test_one_line_says_what_was_taken(project: Path, capsys: pytest.CaptureFixtu
 def test_every_row_is_kept_or_set_aside_with_its_place_and_reason(project: Path) -> None:
     edit(project, "task:", "format: {encoding: utf-8}\ntask:")
     with (project / "train.csv").open("ab") as file:
-        file.write(b'4,"   ",p,x,0\n5,fin\xc3\xa9,p,x,\n6,short\n7,caf\xe9,p,x,0\n\n8,"good\nold",p,x,1\n9,,p,x,7\n')
+        file.write(
+            b'4,"   ",p,x,0\n5,fin\xc3\xa9,p,x,\n6,short\n7,caf\xe9,p,x,0\n\n8,"good\nold",p,x,1\n9,,p,x,7\n'
+        )
     ingested, rejected, metrics = ingest(project)
     assert rejected.columns == ["file", "line", "row", "reason"]
     assert rejected.select("file", "line", "reason").rows() == [
@@ -105,7 +107,7 @@ def test_every_row_is_kept_or_set_aside_with_its_place_and_reason(project: Path)
         },
         "roles": {"train": 3, "unlabelled": 1},
         "labels": {"train": {"sad": 1, "glad": 2}},
-        "read_as": {},
+        "read_as": {"train.csv": "csv", "new.csv": "csv"},
     }
     assert metrics["rows_in"] == len(ingested) + len(rejected)
 
@@ -412,17 +414,6 @@ def test_too_many_rejected_rows_fail_the_stage_and_can_be_looked_at(project: Pat
     assert pl.read_parquet(".textrail/rejected.parquet")["line"].to_list() == [4, 5, 6]
     assert [(Path("out") / name).read_bytes() for name in OUTS] == before
     assert sorted(path.name for path in Path("out").iterdir()) == sorted(OUTS)
-
-
-def test_files_that_only_kaggle_has_are_named_with_the_page_and_the_folder(project: Path) -> None:
-    edit(project, "files:", "kaggle: nlp-getting-started\nfiles:")
-    (project / "train.csv").unlink()
-    (project / "new.csv").unlink()
-    page = "https://www.kaggle.com/competitions/nlp-getting-started/data"
-    with pytest.raises(
-        SourceError, match=rf"moods: no train.csv, new.csv: download .*{page}, lay .* in .*moods"
-    ):
-        ingest(project)
 
 
 def test_a_tracked_file_that_was_not_pulled_says_so(project: Path) -> None:

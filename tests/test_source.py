@@ -94,7 +94,6 @@ def test_a_list_of_labels_names_each_after_itself(tmp_path: Path) -> None:
         ("task:", "names: [a, b]\ntask:", r"source.yaml:5: names: .*header: false"),
         ("task:", "format: {delimiter: ';;'}\ntask:", r"format.delimiter: .*at most 1 character"),
         ("task:", "format: {encoding: utf8000}\ntask:", r"format.encoding: .*no such encoding"),
-        ("task:", "hub: {dataset: a/b, revision: main}\ntask:", r"revision: found 'main'; .*the commit"),
         ("task:", "by_role: {tets: {lacks: []}}\ntask:", r"by_role: .*other roles: tets; files has train"),
         ("task:", "by_role: {train: {lacks: [a]}}\ntask:", r"by_role: .*train.lacks: keep has no 'a'"),
         ("task:", "by_role: {train: {columns: {text: ''}}}\ntask:", r"by_role.train.columns.text: found ''"),

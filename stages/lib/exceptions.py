@@ -4,7 +4,7 @@ Each message says what was found, where, what was expected, and what to do.
 
 TextrailError
 ├── ConfigError        a key or a value in params.yaml or source.yaml
-├── SourceError        a source's folder, its files, the Hub
+├── SourceError        a source's folder, its files, the Hub, Kaggle
 ├── CleaningError      a cleaning step that cannot run here
 ├── EncoderError       an encoder that is missing, unverified or unusable
 ├── CheckpointError    a checkpoint that cannot be written

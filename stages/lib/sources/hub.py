@@ -3,21 +3,39 @@
 The client is imported where it is needed: that takes more than a second, and files need none of it.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import count
+from logging import CRITICAL
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stages.lib.exceptions import SourceError
+from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.sources.hub_errors import explained
 from stages.lib.sources.reading import Row, check_columns
 from stages.lib.sources.source_keys import Hub, nearest
 
 ROWS_AT_ONCE = 1_000
 UNLABELLED = -1  # a ClassLabel's number for: nobody has labelled this row
-PATIENCE_S = 10.0  # for one question; the client alone would retry every file for half a minute
+
+
+def check_pinned(hub: Hub, where: str) -> None:
+    """Raises ConfigError where the revision is a branch or a tag; asks the Hub only then."""
+    if re.fullmatch("[0-9a-f]{40}", hub.revision):
+        return
+    from stages.lib.sources.hub_client import commit_of
+
+    found = f"{where}: hub.revision: found {hub.revision!r}; a branch or a tag moves: give the commit"
+    try:
+        commit = commit_of(hub.dataset, hub.revision, f"Hub dataset {hub.dataset} at {hub.revision}")
+    except SourceError as refusal:
+        page = f"https://huggingface.co/datasets/{hub.dataset}/commits/{hub.revision}"
+        raise ConfigError(f"{found}, 40 hexadecimal digits, as {page} shows it ({refusal})") from None
+    raise ConfigError(f"{found}; {hub.revision} stands at it now: {commit}")
 
 
 def hub_rows(hub: Hub, split: str, wanted: list[str], labels: dict[str, str]) -> Iterator[Row]:
@@ -25,16 +43,19 @@ def hub_rows(hub: Hub, split: str, wanted: list[str], labels: dict[str, str]) ->
 
     Raises SourceError where the Hub, the dataset or the split cannot be had, or a column is missing.
     """
-    builder = _prepared(hub.dataset, hub.config, hub.revision)
-    if split not in builder.info.splits:
-        raise SourceError(f"{_named(hub)}: no split {split!r}{nearest(split, builder.info.splits)}")
-    dataset = builder.as_dataset(split=split)
+    dataset = _streamed(hub, split) if hub.streaming else _stored(hub, split)
     check_columns(f"{_named(hub)}, split {split}", dataset.column_names, wanted)
-    for batch in dataset.select_columns(wanted).iter(batch_size=ROWS_AT_ONCE):
+    numbers = count(1)
+    for batch in _batches(dataset.select_columns(wanted), hub):
         columns = [_as_written(batch[column], dataset.features[column], labels) for column in wanted]
         for values in zip(*columns, strict=True):
             cells = dict(zip(wanted, values, strict=True))
-            yield Row(None, cells, cells)
+            yield Row(next(numbers), cells, cells)
+
+
+def _batches(dataset: Any, hub: Hub) -> Iterator[dict[str, list[Any]]]:
+    with explained(_named(hub), SourceError):
+        yield from dataset.iter(batch_size=ROWS_AT_ONCE)
 
 
 def _as_written(values: list[Any], feature: Any, labels: dict[str, str]) -> list[Any]:
@@ -58,41 +79,84 @@ def _class(value: int | None, shown: Sequence[str | int], labels: dict[str, str]
     return None if str(UNLABELLED) in labels else UNLABELLED  # some source has a class of that name
 
 
+def _stored(hub: Hub, split: str) -> Any:
+    builder = _prepared(hub.dataset, hub.config, hub.revision)
+    _check_split(hub, split, list(builder.info.splits))
+    return builder.as_dataset(split=split)
+
+
+def _streamed(hub: Hub, split: str) -> Any:
+    """The split, read file by file as the rows are asked for; none of them stays on this disk."""
+    from stages.lib.sources.hub_files import stream_verified_files, verify
+
+    builder, refusal = _builder(hub.dataset, hub.config, hub.revision)
+    if refusal is not None:
+        raise refusal
+    _check_split(hub, split, [str(name) for name in builder.config.data_files])
+    stream_verified_files()
+    with explained(_named(hub), SourceError):
+        verify(hub.dataset, hub.revision)
+        dataset = builder.as_streaming_dataset(split=split)
+        return dataset if dataset.features else dataset._resolve_features()  # as a CSV's first rows tell
+
+
+def _check_split(hub: Hub, split: str, known: list[str]) -> None:
+    if split not in known:
+        raise SourceError(f"{_named(hub)}: no split {split!r}{nearest(split, known)}")
+
+
 @cache  # one download serves every role
 def _prepared(dataset: str, config: str | None, revision: str) -> Any:
     """The dataset's builder, with the splits of this very commit on this disk."""
+    from stages.lib.sources.hub_files import fetch, verify
+
+    what = _named(Hub(dataset=dataset, revision=revision))
+    builder, refusal = _builder(dataset, config, revision)
+    with explained(what, SourceError):
+        if refusal is None and not _is_prepared(builder):
+            fetch(dataset, revision, (url for urls in builder.config.data_files.values() for url in urls))
+            verify(dataset, revision)
+        try:
+            builder.download_and_prepare()
+        except Exception:
+            if refusal is not None:
+                raise refusal from None
+            raise
+    return builder
+
+
+@cache
+def _builder(dataset: str, config: str | None, revision: str) -> tuple[Any, SourceError | None]:
+    """The dataset as its card describes it at this very commit, and why the Hub does not give it, if so.
+
+    Raises SourceError where the client's cache does not have it either.
+    """
     import datasets
 
-    datasets.logging.set_verbosity_error()
+    from stages.lib.sources.hub_client import refusal_of
+
+    datasets.logging.set_verbosity(CRITICAL)  # what ends in an error is told in its message
     if not sys.stderr.isatty():
         datasets.disable_progress_bars()
-    hub = Hub(dataset=dataset, config=config, revision=revision)
-    refusal = _ask(hub)
+    what = _named(Hub(dataset=dataset, revision=revision))
+    refusal = refusal_of(dataset, revision, what)
     if refusal is not None:
         datasets.config.HF_HUB_OFFLINE = True  # now the client looks into its cache, and nowhere else
     try:
         # hf:// and not the bare name: a folder of that name would be taken instead
         builder = datasets.load_dataset_builder(f"hf://datasets/{dataset}", config, revision=revision)
-        if builder.hash != revision:  # without an answer, the client takes the last commit that it has
-            raise refusal or SourceError(f"{_named(hub)}: the client gave commit {builder.hash} instead")
-        with explained(_named(hub), SourceError):
-            builder.download_and_prepare()
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise refusal or SourceError(f"{_named(hub)}: {reason}") from None
-    return builder
+    except Exception:
+        if refusal is not None:
+            raise refusal from None
+        with explained(what, SourceError):
+            raise
+    if builder.hash != revision:  # without an answer, the client takes the last commit that it has
+        raise refusal or SourceError(f"{what}: the client gave commit {builder.hash} instead")
+    return builder, refusal
 
 
-def _ask(hub: Hub) -> SourceError | None:
-    """Why the Hub does not give this commit, or None where it does; an answer within seconds either way."""
-    from huggingface_hub import HfApi
-
-    try:
-        with explained(_named(hub), SourceError):
-            HfApi().dataset_info(hub.dataset, revision=hub.revision, timeout=PATIENCE_S)
-    except SourceError as refusal:
-        return refusal
-    return None
+def _is_prepared(builder: Any) -> bool:
+    return Path(builder.cache_dir, "dataset_info.json").is_file()
 
 
 def _named(hub: Hub) -> str:

@@ -4,10 +4,12 @@ Imports no client until something failed.
 """
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from stages.lib.exceptions import TextrailError
+from stages.lib.sources.patience import asked_pause_s
 
 
 @contextmanager
@@ -18,6 +20,9 @@ def explained(what: str, kind: type[TextrailError]) -> Iterator[None]:
     except TextrailError:
         raise
     except Exception as error:  # the clients raise their own, httpx's and OSError; all end in one message
+        for cause in _causes(error):
+            if isinstance(cause, TextrailError):  # raised within the client, which wrapped it
+                raise cause from None
         if any(getattr(cause, "errno", None) == errno.ENOSPC for cause in _causes(error)):
             raise  # a full disk is none of the Hub's doing
         raise kind(f"{what}: {_reason(error)}") from error
@@ -33,19 +38,40 @@ def _reason(error: BaseException) -> str:
         return "the Hub has no such commit: check the revision on its page under 'Files and versions'"
     if any(isinstance(cause, errors.RepositoryNotFoundError) for cause in chain):
         return f"not found at {constants.ENDPOINT}: check the name, or set HF_TOKEN if it is private"
-    status = next((code for code in map(_status, chain) if code), None)
-    if status in (401, 403):
-        return f"{constants.ENDPOINT} answered {status}: set HF_TOKEN to a token that may read it"
-    if status is not None:
-        return (
-            f"{constants.ENDPOINT} answered {status}: try again later, or lay the files in a folder by hand"
-        )
+    response: Any = next((getattr(cause, "response") for cause in chain if _status(cause)), None)  # noqa: B009
+    if response is not None:
+        return _reason_of_status(response.status_code, response.headers)
+    if not any(map(_is_of_the_network, chain)):
+        return " | ".join(dict.fromkeys(map(_first_line, (chain[0], chain[-1]))))
     if constants.HF_HUB_OFFLINE:
         return "not in the cache, and HF_HUB_OFFLINE is set: unset it, or lay the files in a folder"
+    if "ProtocolError" in type(chain[0]).__name__ + type(chain[-1]).__name__:
+        broke = f"{constants.ENDPOINT} broke off in the middle ({_first_line(chain[-1])})"
+        return f"{broke}: nothing of that file is used; run again, or set HF_ENDPOINT to a mirror"
     return (
         f"{constants.ENDPOINT} cannot be reached ({_first_line(chain[-1])}): check the network, "
         "set HF_ENDPOINT to a mirror, or lay the files in a folder by hand"
     )
+
+
+def _reason_of_status(status: int, headers: Mapping[str, str]) -> str:
+    from huggingface_hub import constants
+
+    answered = f"{constants.ENDPOINT} answered {status}"
+    if status in (401, 403):
+        return f"{answered}: set HF_TOKEN to a token that may read it"
+    if status == 429:
+        pause = asked_pause_s(headers)
+        when = "later" if pause is None else f"in {pause:.0f} seconds"
+        return f"{answered}, too many requests: run again {when}; with HF_TOKEN it allows more of them"
+    return f"{answered}: try again later, or lay the files in a folder by hand"
+
+
+def _is_of_the_network(error: BaseException) -> bool:
+    from huggingface_hub import errors
+
+    kinds = (ConnectionError, TimeoutError, errors.OfflineModeIsEnabled, errors.LocalEntryNotFoundError)
+    return isinstance(error, kinds) or type(error).__module__.startswith(("httpx", "httpcore"))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -55,9 +81,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
-def _status(error: BaseException) -> int | None:
+def _status(error: Any) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    """Never with the token, which httpx shows where it cannot be sent."""
+    from huggingface_hub import get_token
+
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    token = get_token()
+    return line.replace(token, "(HF_TOKEN)") if token else line

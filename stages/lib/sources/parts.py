@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from stages.lib.exceptions import SourceError
+from stages.lib.sources import hub, kaggle
 from stages.lib.sources.files import DataFile, find_files, nearest_files, tracked_by_dvc
-from stages.lib.sources.hub import hub_rows
 from stages.lib.sources.reading import Row, layout_of, read_rows
 from stages.lib.sources.rows import PLACES, Layout
 from stages.lib.sources.source import SOURCE_FILE, Source, Wanted
@@ -23,13 +23,13 @@ class Part(NamedTuple):
     path: str  # as an error names it
     wanted: Wanted
     rows: Iterator[Row]
-    read_as: Mapping[str, str] = MappingProxyType(
-        {}
-    )  # file -> how it is written, where that was found out and not stated
+    # file -> how it is written, where that was found out and not stated
+    read_as: Mapping[str, str] = MappingProxyType({})
 
 
 def find_parts(folder: Path, source: Source) -> list[Part]:
-    """What stands in the folder is used, only what is missing is fetched. Raises SourceError."""
+    """What stands in the folder is used, only what is missing is fetched. Raises SourceError, ConfigError."""
+    _check_pinned(folder, source)
     found, missing, fetchable = {}, [], source.hub is not None
     for role in source.files:
         found[role], lacking = find_files(folder, source.entries(role))
@@ -38,20 +38,35 @@ def find_parts(folder: Path, source: Source) -> list[Part]:
     unpulled = [entry for entry in missing if tracked_by_dvc(folder, entry)]
     if unpulled:
         raise SourceError(f"{folder}: {', '.join(unpulled)}: not here, but DVC tracks it: run `dvc pull`")
-    if missing and not fetchable:
-        raise SourceError(_where_to_get(folder, missing, source))
+    if missing and source.kaggle is not None:
+        found = {role: _with_kaggles(folder, source.kaggle, source.entries(role)) for role in source.files}
+    elif missing and not fetchable:
+        raise SourceError(
+            f"{folder}: no {', '.join(missing)}, which {SOURCE_FILE} names under files"
+            f"{nearest_files(folder, missing[0])}"
+        )
     _check_roles_apart(folder, found)
-    return [_part(folder, source, role, files) for role, files in found.items()]
+    return [_part(source, role, files) for role, files in found.items()]
 
 
-def _where_to_get(folder: Path, missing: list[str], source: Source) -> str:
-    what = f"{folder}: no {', '.join(missing)}"
-    if source.kaggle is None:
-        return f"{what}, which {SOURCE_FILE} names under files{nearest_files(folder, missing[0])}"
-    return (
-        f"{what}: download it from https://www.kaggle.com/competitions/{source.kaggle}/data, "
-        f"lay it in {folder} and run `dvc repro` again"
-    )
+def _check_pinned(folder: Path, source: Source) -> None:
+    if source.hub is not None:
+        hub.check_pinned(source.hub, str(folder / SOURCE_FILE))
+    if source.kaggle is not None:
+        kaggle.check_pinned(source.kaggle, str(folder / SOURCE_FILE))
+
+
+def _with_kaggles(folder: Path, name: str, entries: list[str]) -> list[DataFile]:
+    """The files of the entries: the folder's own, and in place of each that is missing Kaggle's."""
+    files = []
+    for entry in entries:
+        here, missing = find_files(folder, [entry])
+        if missing:
+            here, missing = find_files(kaggle.fetched_folder(name, entry, folder), [entry])
+        if missing:
+            raise SourceError(f"{folder}: no {entry} here, and none at {kaggle.page_of(name)}")
+        files += here
+    return files
 
 
 def _check_roles_apart(folder: Path, found: dict[str, list[DataFile]]) -> None:
@@ -65,21 +80,22 @@ def _check_roles_apart(folder: Path, found: dict[str, list[DataFile]]) -> None:
                 )
 
 
-def _part(folder: Path, source: Source, role: str, files: list[DataFile]) -> Part:
+def _part(source: Source, role: str, files: list[DataFile]) -> Part:
     if files or source.hub is None:
-        return _part_of_files(folder, source, role, files)
+        return _part_of_files(source, role, files)
     wanted = source.wanted(role, from_hub=True)
     split = source.hub.splits.get(role, source.entries(role)[0])
     place = f"{source.hub.dataset}@{source.hub.revision}:{split}"
-    return Part(role, place, place, wanted, hub_rows(source.hub, split, wanted.names(), source.labels))
+    return Part(role, place, place, wanted, hub.hub_rows(source.hub, split, wanted.names(), source.labels))
 
 
-def _part_of_files(folder: Path, source: Source, role: str, files: list[DataFile]) -> Part:
+def _part_of_files(source: Source, role: str, files: list[DataFile]) -> Part:
     wanted = source.wanted(role)
     layouts = _layouts(source, role, files)
     place = ", ".join(dict.fromkeys(file.entry for file in files))
+    home = str(files[0].path).removesuffix(files[0].name)
     rows = _rows(files, layouts, wanted.names())
-    return Part(role, place, str(folder / place), wanted, rows, _read_as(files, layouts))
+    return Part(role, place, f"{home}{place}", wanted, rows, _read_as(files, layouts))
 
 
 def _layouts(source: Source, role: str, files: list[DataFile]) -> list[Layout]:

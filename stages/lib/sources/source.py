@@ -81,7 +81,7 @@ class Source(StrictModel):
     keep: list[str] = Field(default=[])  # further columns, for slicing
     by_role: dict[str, RoleFile] = Field(default={})  # where a role's file is otherwise
     hub: Hub | None = None
-    kaggle: str | None = None  # the competition's name in its address
+    kaggle: str | None = None  # a competition's name, or owner/name/versions/3 of a dataset
     labels: Labels = Field(default={}, validate_default=True)  # raw value -> name, in order
     separator: str | None = Field(default=None, min_length=1)  # between several labels in one cell
     no_label: str | None = None  # the text of a cell that says: none of the labels
@@ -155,6 +155,13 @@ class Source(StrictModel):
                     raise ValueError(f"splits: role {role!r} has several files; say which split it is")
             _check_overrides("", hub, info)
         return hub
+
+    @field_validator("kaggle")
+    @classmethod
+    def _is_a_name_in_an_address(cls, kaggle: str | None) -> str | None:
+        if kaggle is not None and not re.fullmatch(r"[\w.-]+(/[\w.-]+(/versions/[1-9]\d*)?)?", kaggle):
+            raise ValueError("write a competition as in its address, or a dataset as owner/name/versions/3")
+        return kaggle
 
     @field_validator("labels", "separator", "no_label", "range", "positive")
     @classmethod

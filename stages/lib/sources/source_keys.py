@@ -2,7 +2,6 @@
 
 import codecs
 import difflib
-import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -82,18 +81,12 @@ class Hub(StrictModel):
     """A dataset on the Hugging Face Hub."""
 
     dataset: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")  # owner/name
-    revision: str
+    revision: str  # a commit; ingest refuses a branch with the commit where it stands (hub.check_pinned)
     config: str | None = None
+    streaming: bool = False  # read as the rows come, nothing kept on the disk
     splits: dict[str, str] = Field(default={})  # role -> split, where `files` names files
     columns: OtherColumns = OtherColumns()
     lacks: list[str] = Field(default=[])  # kept columns that it does not have
-
-    @field_validator("revision")
-    @classmethod
-    def _is_a_commit(cls, revision: str) -> str:
-        if not re.fullmatch("[0-9a-f]{40}", revision):
-            raise ValueError("a branch or a tag moves: give the commit, 40 hexadecimal digits")
-        return revision
 
 
 FormatType = Literal["csv", "tsv", "jsonl", "json", "lines", "documents", "parquet", "arrow", "excel"]

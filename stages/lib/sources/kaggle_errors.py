@@ -1,0 +1,80 @@
+"""What went wrong at Kaggle, said so that a person knows what to do.
+
+Imported once something failed, since it takes the client along.
+"""
+
+import os
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+from kagglehub.exceptions import DataCorruptionError, UnauthenticatedError
+
+from stages.lib.sources.patience import asked_pause_s
+
+SECRETS = ("KAGGLE_API_TOKEN", "KAGGLE_KEY", "KAGGLE_USERNAME")
+TOKEN = "make a token at https://www.kaggle.com/settings/api and set KAGGLE_API_TOKEN to it"
+
+
+def reason(error: Exception, page: str) -> str:
+    chain = list(_causes(error))
+    status = next((code for code in map(_status, chain) if code), None)
+    if isinstance(error, UnauthenticatedError):
+        return f"no credentials: accept the rules at {page}/rules, {TOKEN}"
+    if status is not None:
+        return _reason_of_status(status, chain, page)
+    if isinstance(error, DataCorruptionError):
+        return (
+            "its MD5 is not the one that Kaggle names: it was altered on its way, and is deleted; run again"
+        )
+    if isinstance(error, zipfile.BadZipFile | KeyError):
+        return "the archive that it came in is damaged, and is not used; run again"
+    if any("timed out" in str(cause) for cause in chain):
+        return "no answer for many seconds: check the network, run again later"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off in the middle; what came of it is not used; run again"
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return f"cannot be reached ({_first_line(chain[-1])}): check the network"
+    return f"{type(error).__name__}: {_first_line(error)}"
+
+
+def _reason_of_status(status: int, chain: list[BaseException], page: str) -> str:
+    answered = f"it answered {status}"
+    match status:
+        case 401:
+            return f"{answered}: it does not know these credentials: {TOKEN}"
+        case 403 if "/competitions/" in page:
+            return f"{answered}: accept the rules at {page}/rules as the user whose token this is"
+        case 403:
+            return f"{answered}: open {page} as the user whose token this is, for it asks for consent"
+        case 404:
+            return f"{answered}: check the name of the file and of what it belongs to at {page}"
+        case 429:
+            pause = next(map(_asked_pause_s, filter(_status, chain)))
+            when = "later" if pause is None else f"in {pause:.0f} seconds"
+            return f"{answered}, too many requests: run again {when}"
+    return f"{answered}: run again later"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _status(error: BaseException) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _asked_pause_s(error: Any) -> float | None:
+    return asked_pause_s(error.response.headers)
+
+
+def _first_line(error: BaseException) -> str:
+    """Never with a secret."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    for name in SECRETS:
+        line = line.replace(os.environ.get(name) or "\n", f"({name})")
+    return line
