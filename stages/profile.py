@@ -1,19 +1,23 @@
-"""Show what the data looks like before anyone trains on it: labels, lengths, a few examples of each.
+"""Show what the data looks like before anyone trains on it: profile.html, one file without network.
 
-Of the rows in use. By label means by class, by range of the score, or by each of several labels a row, which
-then counts for each of them. Lengths are of what the models read (cleaned, a pair's texts together). Examples
-are training rows, as they were written: nobody should have read the test set.
+Of the rows in use, as the models read them (cleaned, a pair's texts together). By label means by class, by
+range of the score, or by each of several labels a row, which then counts for each of them. Examples and words
+are of training rows: nobody should have read the test set.
 """
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from matplotlib.axes import Axes
 from pydantic import Field
 
-from stages.lib.pages.label_profile import label_line, label_profile, shown_label
+from stages.lib.arrow import open_stream
+from stages.lib.encoders.encoding import max_tokens_of
+from stages.lib.encoders.tokenizer_fit import ENGLISH, Reader, reader_of
+from stages.lib.encoders.traits import read_traits
+from stages.lib.pages.label_profile import label_line, label_profile, shown_profile
 from stages.lib.pages.length_statistics import (
     UNITS,
     length_histogram,
@@ -22,139 +26,194 @@ from stages.lib.pages.length_statistics import (
     statistics_of_each_text,
     with_lengths,
 )
-from stages.lib.pages.pages import markdown_page
-from stages.lib.pages.plots import color_of, drawing, write_png
+from stages.lib.pages.pages import html_page
+from stages.lib.pages.profile_plots import write_plots
+from stages.lib.pages.row_accounts import in_order, missing_values, rejected_rows, roles_of, row_findings
+from stages.lib.pages.shown_copies import copy_findings, shown_copies
+from stages.lib.pages.shown_drift import drift_findings, shown_drift
+from stages.lib.pages.shown_frequencies import frequency_findings, label_frequencies, shown_frequencies
+from stages.lib.pages.shown_lengths import Limits, length_findings, lengths_by_label, shown_lengths
+from stages.lib.pages.telling_words import frequent_words, telling_words, word_findings
+from stages.lib.pages.training_examples import training_examples
+from stages.lib.pages.writing import Sample, writing_findings, writing_of
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
-from stages.lib.statistics.groups import Groups, groups_of, in_groups
+from stages.lib.statistics.groups import Groups, groups_of
 from stages.lib.tables import in_use, replacing_folder, write_json, write_text
 from stages.lib.task import Task, read_task
+
+View = dict[str, Any]
+
+PROVENANCE = "provenance.json"  # of the encoder, in its folder
+JUDGED = ("letters", "texts", "unknown", "tokens_per_character", "cost", "suits")
 
 
 class Params(StageParams):
     seed: int
     examples_per_label: int = Field(ge=0)
+    words_per_label: int = Field(ge=0)
+    pairs_of_copies: int = Field(ge=0)
+    rows_per_reason: int = Field(ge=0)
+    text_characters: int = Field(gt=0)
+    sampled_texts: int = Field(gt=0)
     histogram_bins: int = Field(gt=0)
 
 
-def label_frequencies(labelled: pl.DataFrame, groups: Groups) -> pl.DataFrame:
-    """role, label, count, share of the role's rows: roles as they first appear, zeros included."""
-    roles = labelled["role"].unique(maintain_order=True)
-    in_role = {role: (labelled["role"] == role).to_numpy() for role in roles}
-    cells = [
-        (role, label, int((row_N & member_N).sum()), float((row_N & member_N).sum() / row_N.sum()))
-        for role, row_N in in_role.items()
-        for label, member_N in groups.items()
-    ]
-    schema = {"role": pl.String, "label": pl.String, "count": pl.Int64, "share": pl.Float64}
-    return pl.DataFrame(cells, schema=schema, orient="row")
+class Data(NamedTuple):
+    task: Task
+    splits: pl.DataFrame  # every row
+    rows: pl.DataFrame  # those in use, with words, characters, tokens and lost
+    labelled: pl.DataFrame  # those of rows that have a label
+    groups: Groups  # of labelled
+    frequencies: pl.DataFrame
+    lengths: pl.DataFrame  # by label
+
+    @property
+    def labelled_in(self) -> dict[str, int]:
+        """Role -> rows."""
+        roles = self.labelled["role"]
+        return {role: int((roles == role).sum()) for role in in_order(roles.unique(maintain_order=True))}
 
 
-def random_examples(
-    labelled: pl.DataFrame, groups: Groups, task: Task, params: Params
-) -> dict[str, list[dict[str, Any]]]:
-    """Label -> training rows that have it: their original texts (a pair's together) and what `label` adds."""
-    in_train = np.flatnonzero((labelled["role"] == "train").to_numpy())
-    order = np.random.default_rng(params.seed).permutation(in_train)
+class Given(NamedTuple):
+    """What other stages found out."""
+
+    rejected: pl.DataFrame
+    words: View  # before and after cleaning
+    drift: View  # of roles, metrics/split.json
+    copies: pl.DataFrame
+    encoder: str  # its name
+    reader: Reader
+    limits: Limits
+
+
+def read_data(task: Task, splits: pl.DataFrame, tokens: Path) -> Data:
+    lengths: Any = pl.from_arrow(open_stream(tokens).select(["length", "lost"]))  # a row of it, a row in use
+    rows = with_lengths(in_use(splits), task.text_columns).with_columns(
+        tokens=(lengths["length"] + lengths["lost"]).cast(pl.Int64), lost=lengths["lost"]
+    )
+    labelled = rows.filter(pl.col("label").is_not_null())
+    groups = groups_of(labelled["label"], task)
+    frequencies = label_frequencies(labelled, groups)
+    return Data(task, splits, rows, labelled, groups, frequencies, lengths_by_label(labelled, groups))
+
+
+def read_given(
+    rejected: Path, cleaning: Path, splitting: Path, copies: Path, encoder: Path, tokens: Path
+) -> Given:
+    return Given(
+        rejected=pl.read_parquet(rejected),
+        words=json.loads(cleaning.read_bytes())["words"],
+        drift=json.loads(splitting.read_bytes()),
+        copies=pl.read_parquet(copies),
+        encoder=json.loads((encoder / PROVENANCE).read_bytes())["name"],
+        reader=reader_of(encoder),
+        limits=Limits(max_tokens_of(open_stream(tokens)), read_traits(encoder).room),
+    )
+
+
+def view(data: Data, given: Given, params: Params) -> View:
+    """What the page shows, section by section, and at its top what stands out."""
+    task, columns, characters = data.task, data.task.text_columns, params.text_characters
+    missing = missing_values(data.splits, task)
+    lengths = shown_lengths(data.rows, data.lengths, given.limits)
+    texts = pl.concat([data.rows[name].fill_null("").alias("text") for name in columns])
+    writing = writing_of(texts, given.reader.fit, ENGLISH, Sample(params.sampled_texts, params.seed))
+    copies = shown_copies(given.copies, data.splits, task, params.pairs_of_copies, characters)
+    words = telling_words(data.labelled, data.groups, columns, params.words_per_label)
+    examples = data.labelled, data.groups, task, params.seed, params.examples_per_label, characters
     return {
-        name: [
-            {
-                "label": shown_label(row["label"], task),
-                "texts": [row[f"{column}_original"] or "" for column in task.text_columns],
-            }
-            for row in labelled[order[member_N[order]][: params.examples_per_label]].iter_rows(named=True)
-        ]
-        for name, member_N in groups.items()
+        "title": task.title,
+        "kind": task.kind,
+        "pair": len(columns) == 2,
+        "leaves_out": task.copies == "remove",
+        "rows": {
+            "read": len(data.splits) + len(given.rejected),
+            "used": len(data.rows),
+            "rejected": len(given.rejected),
+            "roles": roles_of(data.splits),
+            "missing": [of for of in missing if any(of["counts"].values())],
+        },
+        "drift": shown_drift(given.drift),
+        "labels": shown_frequencies(data.frequencies, data.labelled_in),
+        "more": shown_profile(label_profile(data.labelled, task)),
+        "lengths": lengths,
+        "writing": writing,
+        "copies": copies,
+        "words": words,
+        "cleaning": frequent_words(given.words, params.words_per_label),
+        "examples": training_examples(*examples),
+        "rejected": rejected_rows(given.rejected, params.rows_per_reason, characters),
+        "findings": [
+            *row_findings(data.splits, given.rejected, missing),
+            *frequency_findings(data.frequencies, task),
+            *drift_findings(given.drift),
+            *length_findings(lengths),
+            *writing_findings(writing["scripts"], given.encoder),
+            *copy_findings(copies, task),
+            *word_findings(words),
+        ],
     }
 
 
-def draw_frequencies(frequencies: pl.DataFrame, labels: list[str], n_of: dict[str, int], path: Path) -> None:
-    """`n_of` are the roles with their numbers of labelled rows."""
-    thickness = 0.8 / len(n_of)
-    with drawing(8, 1.2 + 0.25 * len(labels) * (1 + 0.3 * len(n_of))) as figure:
-        axes = figure.subplots()
-        for place, (role, n) in enumerate(n_of.items()):
-            of_role = frequencies.filter(pl.col("role") == role)
-            offsets = np.arange(len(labels)) + (place - (len(n_of) - 1) / 2) * thickness
-            shares = 100 * of_role["share"].to_numpy()
-            axes.barh(offsets, shares, thickness, color=color_of(place), label=f"{role} ({n:,})")
-        _name_labels(axes, labels)
-        axes.set_xlabel("% of the role's examples")
-        figure.legend(loc="outside upper left", ncols=len(n_of))
-        write_png(figure, path)
-
-
-def draw_lengths(statistics: pl.DataFrame, labels: list[str], path: Path) -> None:
-    """Boxes from the first to the third quartile, whiskers from the 5th to the 95th percentile."""
-    with drawing(10, 1.2 + 0.35 * len(labels)) as figure:
-        for axes, unit in zip(figure.subplots(1, 2, sharey=True), UNITS, strict=True):
-            axes.bxp(
-                [_box(row, unit) for row in statistics.iter_rows(named=True)],
-                positions=[labels.index(label) for label in statistics["label"]],
-                orientation="horizontal",
-                showfliers=False,
-                patch_artist=True,
-                boxprops={"facecolor": color_of(0), "alpha": 0.35},
-                medianprops={"color": color_of(1), "linewidth": 2},
-            )
-            _name_labels(axes, labels)
-            axes.set_xlabel(f"{unit} a text")
-            axes.set_xlim(left=0)
-        write_png(figure, path)
-
-
-def _box(row: dict[str, Any], unit: str) -> dict[str, float]:
-    names = {"whislo": "p5", "q1": "p25", "med": "median", "q3": "p75", "whishi": "p95"}
-    return {name: row[f"{unit}_{statistic}"] for name, statistic in names.items()}
-
-
-def _name_labels(axes: Axes, labels: list[str]) -> None:
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.5, -0.5)  # the first on top
-    axes.grid(axis="x")
-
-
-def summary(rows: pl.DataFrame, frequencies: pl.DataFrame, by_label: pl.DataFrame, task: Task) -> Any:
-    labels: dict[str, dict[str, Any]] = {}
-    for role, label, count, share in frequencies.iter_rows():
+def summary(data: Data, shown: View) -> View:
+    labels: dict[str, View] = {}
+    for role, label, count, share in data.frequencies.iter_rows():
         labels.setdefault(role, {})[label] = {"count": count, "share": share}
     return {
-        "examples": len(rows),
+        "examples": len(data.rows),
+        "left_out": len(data.splits) - len(data.rows),
+        "rejected": shown["rows"]["rejected"],
         "labels": labels,
-        "lengths_by_label": nested(by_label, "label"),
-        "lengths_by_role": nested(length_statistics(rows, "role"), "role"),
-        "lengths_by_text": nested(statistics_of_each_text(rows, task), "text"),
-    }
+        "lengths_by_label": nested(data.lengths, "label"),
+        "lengths_by_role": nested(length_statistics(data.rows, "role"), "role"),
+        "lengths_by_text": nested(statistics_of_each_text(data.rows, data.task), "text", UNITS),
+        "cut": {name: shown["lengths"][name] for name in ("cut", "cut_at", "room", "p99")},
+        "missing": {of["column"]: of["counts"] for of in shown["rows"]["missing"]},
+        "scripts": {of["script"]: {name: of[name] for name in JUDGED} for of in shown["writing"]["scripts"]},
+        "languages": {of["code"]: of["count"] for of in shown["writing"]["languages"]},
+        "languages_guessed_of": {name: shown["writing"][name] for name in ("texts", "unsure")},
+        "copies": {name: shown["copies"][name] for name in ("copies", "conflicts")},
+        "stands_out": [finding.says for finding in shown["findings"]],
+    } | label_profile(data.labelled, data.task)
 
 
-def main(*, task: InPath, splits: InPath, plots: OutPath, examples: OutPath, metrics: OutPath) -> None:
-    params = load_params("profile", Params)
-    the_task = read_task(task)
-    table = pl.read_parquet(splits)
-    rows = with_lengths(in_use(table), the_task.text_columns)
-    labelled = rows.filter(pl.col("label").is_not_null())
-    groups = groups_of(labelled["label"], the_task)
-    frequencies = label_frequencies(labelled, groups)
-    by_label = length_statistics(in_groups(labelled, groups), "label")
-    with replacing_folder(plots) as folder:
-        for name, frame in {
-            "label_frequencies": frequencies,
-            "text_lengths": by_label,
-            "length_histogram": length_histogram(rows, params.histogram_bins),
-        }.items():
-            write_text(frame.write_csv(float_precision=6), folder / f"{name}.csv")
-        n_of = dict(labelled.group_by("role", maintain_order=True).len().iter_rows())
-        draw_frequencies(frequencies, list(groups), n_of, folder / "label_frequencies.png")
-        draw_lengths(by_label, list(groups), folder / "text_lengths.png")
-    shown = {"title": the_task.title, "labels": random_examples(labelled, groups, the_task, params)}
-    write_text(markdown_page("profile.md", shown), examples)
-    numbers = summary(rows, frequencies, by_label, the_task) | label_profile(labelled, the_task)
-    write_json(numbers | {"left_out": len(table) - len(rows)}, metrics)
-    words = rows["words"].to_numpy()
-    print(
-        f"profile: {len(rows):,} examples, {label_line(labelled['label'], frequencies, the_task)}; "
-        f"{np.median(words):.0f} words a text in the median, {words.max():,} at most"
+def describe(data: Data, shown: View, page: Path) -> str:
+    labels = label_line(data.labelled["label"], data.frequencies, data.task)
+    found, tokens_N = len(shown["findings"]), data.rows["tokens"].to_numpy()
+    return (
+        f"profile: {len(data.rows):,} examples, {labels}; "
+        f"{np.median(tokens_N):.0f} tokens a text in the median, {tokens_N.max():,} at most; "
+        f"{found} {'thing stands' if found == 1 else 'things stand'} out ({page})"
     )
+
+
+def main(
+    *,
+    task: InPath,
+    rejected: InPath,
+    cleaning: InPath,
+    splits: InPath,
+    copies: InPath,
+    splitting: InPath,
+    encoder: InPath,
+    tokens: InPath,
+    plots: OutPath,
+    page: OutPath,
+    metrics: OutPath,
+) -> None:
+    params = load_params("profile", Params)
+    data = read_data(read_task(task), pl.read_parquet(splits), tokens)
+    given = read_given(rejected, cleaning, splitting, copies, encoder, tokens)
+    shown = view(data, given, params)
+    with replacing_folder(plots) as folder:
+        write_plots(data.frequencies, data.labelled_in, data.lengths, given.limits, folder)
+        write_text(
+            length_histogram(data.rows, params.histogram_bins).write_csv(), folder / "length_histogram.csv"
+        )
+    write_text(html_page("profile.html", shown), page)
+    write_json(summary(data, shown), metrics)
+    print(describe(data, shown, page))
 
 
 if __name__ == "__main__":

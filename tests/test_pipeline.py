@@ -82,9 +82,9 @@ SPOILT_GRAPHS: list[tuple[Check, Callable[[Stages], object], str]] = [
     (
         graph.code_is_declared,
         lambda stages: stages["report"]["deps"].remove(
-            "stages/templates/errors.css"
+            "stages/templates/page.css"
         ),  # errors.html includes it
-        "report: uses stages/templates/errors.css, which its deps lack",
+        "report: uses stages/templates/page.css, which its deps lack",
     ),
     (
         graph.params_are_declared,

@@ -1,8 +1,21 @@
 from pathlib import Path
 
 import matplotlib
+import pytest
 
-from stages.lib.pages.plots import DARK, LIGHT, Theme, color_of, drawing, marker_of, png, write_png
+from stages.lib.exceptions import DataError
+from stages.lib.pages import fonts
+from stages.lib.pages.plots import (
+    DARK,
+    LIGHT,
+    Theme,
+    color_of,
+    drawing,
+    marker_of,
+    png,
+    short_name,
+    write_png,
+)
 
 
 def bar(label: str = "joy", theme: Theme = LIGHT) -> bytes:
@@ -43,3 +56,40 @@ def test_settings_are_put_back(tmp_path: Path) -> None:
         write_png(figure, tmp_path / "empty.png")
     assert matplotlib.rcParams["text.parse_math"] == before
     assert (tmp_path / "empty.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_chinese_japanese_and_korean_names_are_drawn() -> None:
+    """Letters that a font lacks all look alike."""
+    assert len({bar(name) for name in ("平静", "警报", "喜び", "カナ", "한국", "국한", "𠀀𠀁 a")}) == 7
+    assert bar("กขค") == bar("งจฉ")  # Thai: a box for each letter
+
+
+@pytest.mark.parametrize(
+    "name", ["ไทย", "हिन्दी", "العربية", "עברית", "😀🔥", "\u202eevil", "a\x00b", "ⴰⵣⵓⵍ", ""]
+)
+def test_names_in_any_script_are_drawn_without_a_warning(name: str) -> None:
+    assert bar(name).startswith(b"\x89PNG")
+
+
+def test_a_long_name_is_cut() -> None:
+    assert short_name("a" * 40) == "a" * 40
+    assert short_name("a" * 41) == "a" * 39 + "…"
+
+
+def test_the_large_font_is_opened_only_where_a_name_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> str:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(fonts, "cjk_family", refuse)
+    assert bar("Größe Привет λ")
+    with pytest.raises(AssertionError, match="opened"):
+        bar("喜び")
+
+
+def test_another_font_than_the_pinned_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "SHA256", "0" * 64)
+    with pytest.raises(DataError, match=r"NotoSansCJKtc-Regular\.otf: SHA-256 is f57e46120a3d.*expected 000"):
+        fonts.cjk_family.__wrapped__()
+    monkeypatch.setattr(fonts, "PACKAGE", "no_such_font")
+    with pytest.raises(DataError, match="no_such_font: not installed"):
+        fonts.cjk_family.__wrapped__()

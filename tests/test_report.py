@@ -1,7 +1,6 @@
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +16,7 @@ from stages.lib.params import load_params
 from stages.lib.statistics.groups import evenly
 from stages.lib.tables import write_json
 from stages.lib.task import Task, read_task, write_task
+from tests.outline import Outline
 from tests.predicted import LABELS, task_of, write_labelled_sets, write_project, write_scored
 
 PARAMS = """\
@@ -121,33 +121,6 @@ def lay_out(project: Path) -> tuple[str, str]:
     return page.read_text(encoding="utf-8"), markdown.read_text(encoding="utf-8")
 
 
-class Outline(HTMLParser):
-    """Every tag with its attributes, the shown text, and whether each tag that opens is closed in order."""
-
-    VOID = ("meta", "link", "img", "source", "path")
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def test_hostile_texts_are_only_shown(hostile: tuple[str, str]) -> None:
     outline = Outline(hostile[0])
     assert outline.open == []
@@ -170,6 +143,7 @@ def test_the_page_needs_no_network(hostile: tuple[str, str]) -> None:
     assert {place.split(",")[0].split(";")[0] for place in places if not place.startswith("#")} == {
         "data:",
         "data:image/png",
+        "./profile.html",  # beside it
     }
     style = page[page.index("<style>") : page.index("</style>")]
     assert not re.search(r"url\(|@import|//", style)

@@ -19,6 +19,12 @@ def label_profile(rows: pl.DataFrame, task: Task) -> Numbers:
     return PROFILE_OF_KINDS[task.kind](rows)
 
 
+def shown_profile(numbers: Numbers) -> Numbers:
+    """What label_profile found, with the numbers of labels that rows have, in order."""
+    of_roles = numbers.get("labels_per_row", {})
+    return numbers | {"numbers": sorted({number for counts in of_roles.values() for number in counts})}
+
+
 def shown_label(label: Any, task: Task) -> str | None:
     """What the heading above an example leaves open: its score, or all of its labels."""
     return SHOWN_LABEL_OF_KINDS[task.kind](label)

@@ -1,4 +1,4 @@
-"""How long texts are, in words and, for scripts that put no space between words, in characters."""
+"""How long texts are: in tokens, in words and, for scripts that put no space between words, in characters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,7 @@ import polars as pl
 from stages.lib.task import Task
 
 UNITS = ("words", "characters")
+MEASURED = ("tokens", *UNITS)  # tokens are of a row: of the texts of a pair together
 STATISTICS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
     "mean": lambda column: column.mean(),
     "p5": lambda column: column.quantile(0.05),
@@ -29,30 +30,30 @@ def with_lengths(rows: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     )
 
 
-def length_statistics(rows: pl.DataFrame, by: str) -> pl.DataFrame:
+def length_statistics(rows: pl.DataFrame, by: str, units: tuple[str, ...] = MEASURED) -> pl.DataFrame:
     """`by`, count, and for each unit its statistics as words_mean, words_median, ..., characters_max."""
     columns = [
         statistic(pl.col(unit)).cast(pl.Float64).alias(f"{unit}_{name}")
-        for unit in UNITS
+        for unit in units
         for name, statistic in STATISTICS.items()
     ]
     return rows.group_by(by, maintain_order=True).agg(pl.len().cast(pl.Int64).alias("count"), *columns)
 
 
 def statistics_of_each_text(rows: pl.DataFrame, task: Task) -> pl.DataFrame:
-    """As `length_statistics` by `text`: the source's name of the column."""
+    """As `length_statistics` by `text`, the source's name of the column; without tokens."""
     columns = {"text": task.columns.text_name, "text_pair": task.columns.text_pair}
     return pl.concat(
-        length_statistics(with_lengths(rows, [name]).with_columns(text=pl.lit(columns[name])), "text")
+        length_statistics(with_lengths(rows, [name]).with_columns(text=pl.lit(columns[name])), "text", UNITS)
         for name in task.text_columns
     )
 
 
-def nested(statistics: pl.DataFrame, by: str) -> dict[str, Any]:
+def nested(statistics: pl.DataFrame, by: str, units: tuple[str, ...] = MEASURED) -> dict[str, Any]:
     """The same for a JSON file: `by`, unit, statistic."""
     return {
         row[by]: {"count": row["count"]}
-        | {unit: {name: row[f"{unit}_{name}"] for name in STATISTICS} for unit in UNITS}
+        | {unit: {name: row[f"{unit}_{name}"] for name in STATISTICS} for unit in units}
         for row in statistics.iter_rows(named=True)
     }
 

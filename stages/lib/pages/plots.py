@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import matplotlib
 from matplotlib.figure import Figure
 
+from stages.lib.pages.fonts import use_cjk_font
 from stages.lib.tables import replacing
 
 # Okabe and Ito 2008, without the yellow, which is too pale for a mark on white
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#7f7f7f")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 DOTS_PER_INCH = 144
+LONGEST_NAME = 40  # characters: longer ones leave no room for what they name
 
 
 class Theme(NamedTuple):
@@ -52,11 +54,16 @@ def marker_of(place: int) -> str:
     return MARKERS[place // len(PALETTE) % len(MARKERS)]
 
 
+def short_name(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
 def png(figure: Figure) -> bytes:
     """Call it inside `drawing`. The bytes name no software and no date."""
     buffer = io.BytesIO()
+    use_cjk_font(figure)
     with warnings.catch_warnings():
-        # the default font lacks many scripts: a box stands for the letter, and the tables have the name
+        # the fonts lack many scripts, and emoji: a box stands for the letter, and the tables have the name
         warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
         figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return buffer.getvalue()

@@ -19,7 +19,7 @@ from matplotlib.markers import MarkerStyle
 
 from stages.lib.kinds import Kind
 from stages.lib.label_counts import label_counts
-from stages.lib.pages.plots import DARK, LIGHT, Theme, color_of, drawing, marker_of, png
+from stages.lib.pages.plots import DARK, LIGHT, Theme, color_of, drawing, marker_of, png, short_name
 from stages.lib.statistics.slices import NO_VALUE
 from stages.lib.task import Task
 
@@ -112,7 +112,7 @@ def draw_layers(
             figure.axes[0].scatter(shown["x"], shown["y"], color=layer.color, marker=layer.marker, **look)
     if legend:
         swatches = [
-            Line2D([], [], linestyle="", color=layer.color, marker=layer.marker, label=layer.name)
+            Line2D([], [], linestyle="", color=layer.color, marker=layer.marker, label=short_name(layer.name))
             for layer in layers
         ]
         figure.legend(handles=swatches, loc="outside right upper")
