@@ -14,7 +14,8 @@ import os
 import stat
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Annotated, NamedTuple
@@ -141,9 +142,10 @@ def fetch(url: str, archive: Path, package: Package) -> None:
     digest, size = hashlib.sha256(), 0
     with (
         archive.open("wb") as file,
+        closing(blocks(url)) as received,
         tqdm(total=package.size, unit="B", unit_scale=True, delay=2, disable=None) as bar,
     ):
-        for block in blocks(url):
+        for block in received:
             size += len(block)
             digest.update(block)
             file.write(block)
@@ -162,13 +164,14 @@ def fetch(url: str, archive: Path, package: Package) -> None:
         )
 
 
-def blocks(url: str) -> Iterator[bytes]:
+def blocks(url: str) -> Generator[bytes]:
     """What the server sends; its failures, and those of the way there, as SourceError."""
     try:
         with urlopen(Request(url, headers={"User-Agent": "textrail"}), timeout=SECONDS) as response:
             while block := response.read(BLOCK):
                 yield block
     except HTTPError as error:
+        error.close()
         raise SourceError(
             f"{url}: the server answered {error.code} {error.reason}; nothing is installed. How to lay the "
             "data there by hand: docs/cleaning.md"

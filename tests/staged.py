@@ -19,8 +19,8 @@ def prepare(folder: Path, source: Path, knobs: dict[str, dict[str, Any]]) -> Non
     set_knobs(folder, {"ingest": {"source": source.name}} | knobs)
 
 
-def run_stage(folder: Path, name: str) -> str:
-    """What it printed. Raises AssertionError, with that, where it fails."""
+def run_stage(folder: Path, name: str, **more: str) -> str:
+    """What it printed; `more` joins the environment. Raises AssertionError, with that, where it fails."""
     params = read_project(ROOT).params
     command = read_project(ROOT).stages[name]["cmd"]
     here = folder / "data/sources"
@@ -29,7 +29,7 @@ def run_stage(folder: Path, name: str) -> str:
     done = subprocess.run(
         (sys.executable, *shlex.split(command)[1:]),
         cwd=folder,
-        env=environment() | {"PYTHONPATH": os.fspath(ROOT)},
+        env=environment() | {"PYTHONPATH": os.fspath(ROOT)} | more,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

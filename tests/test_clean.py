@@ -11,12 +11,13 @@ import nltk
 import polars as pl
 import pytest
 
+from stages import clean
 from stages.clean import main, measure, summarise, with_cleaned
-from stages.lib.cleaning.steps import Cleaning, Step, read_cleaning
+from stages.lib.cleaning.steps import Cleaning, Replacement, StepName, read_cleaning
 from stages.lib.exceptions import CleaningError, ConfigError
 from stages.lib.task import SourceColumns, Submission, Task, write_task
 
-LIGHT: list[Step] = ["html", "unicode", "whitespace"]
+LIGHT: list[StepName] = ["html", "unicode", "whitespace"]
 
 
 def write_inputs(
@@ -127,6 +128,19 @@ def test_the_line_and_the_numbers_say_what_cleaning_did(
             "distinct_before": 4,
             "distinct_after": 3,
         },
+        "words": {
+            "rows": 4,
+            "before": {
+                "tokens": 8,
+                "distinct": 5,
+                "frequent": {"no": [["a", 2], ["b", 2], ["y", 2], ["<br>", 1], ["x", 1]], "yes": []},
+            },
+            "after": {
+                "tokens": 7,
+                "distinct": 4,
+                "frequent": {"no": [["a", 2], ["b", 2], ["y", 2], ["x", 1]], "yes": []},
+            },
+        },
     }
 
 
@@ -160,7 +174,7 @@ def test_missing_stop_words_stop_the_stage_before_it_writes(
 ) -> None:
     monkeypatch.setattr(nltk.data, "path", [str(folder)])
     write_inputs(folder, ["a"], None, ["stopwords"])
-    with pytest.raises(CleaningError, match=r"nltk\.downloader stopwords"):
+    with pytest.raises(CleaningError, match=r"`python -m commands\.get_corpora`"):
         run_stage(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["ingested.parquet", "params.yaml", "task.json"]
 
@@ -171,18 +185,29 @@ def test_with_cleaned_leaves_a_kept_column_alone() -> None:
     assert with_cleaned(table, ["text"], cleaning).collect().row(0) == ("a", "A", "A")
 
 
-def test_measure_counts_texts_not_nulls() -> None:
+def test_measure_counts_texts_not_nulls(tmp_path: Path) -> None:
     table = pl.LazyFrame(
         {"text": [None, "a"], "text_original": [None, "A"]}, schema_overrides={"text": pl.String}
     )
-    measured = measure(table, ["text"])["text"]
+    measured = measure(table, ["text"], tmp_path / "hashes")["text"]
     assert (measured["texts"], measured["changed"], measured["distinct_after"]) == (1, 1, 1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_summary_groups_thousands() -> None:
     column: dict[str, float] = {"texts": 5_000, "changed": 1_234, "became_empty": 0}
     assert (
-        summarise({"text": column}, ["html"]) == "clean: 5,000 texts, 1,234 changed by html; 0 became empty"
+        summarise({"text": column}, ["html"], rows=5_000, counted=5_000)
+        == "clean: 5,000 texts, 1,234 changed by html; 0 became empty"
+    )
+
+
+def test_summary_says_that_words_are_a_samples_and_names_patterns() -> None:
+    column: dict[str, float] = {"texts": 5_000, "changed": 1_234, "became_empty": 0}
+    step = Replacement(pattern="a+", replacement="")
+    assert summarise({"text": column}, ["html", step], rows=5_000, counted=1_000) == (
+        "clean: 5,000 texts, 1,234 changed by html, pattern 'a+'; 0 became empty; "
+        "words counted in a sample of 1,000 rows"
     )
 
 
@@ -201,11 +226,39 @@ def run_in_process(folder: Path, threads: int) -> None:
 @pytest.mark.slow
 def test_bytes_do_not_depend_on_threads(folder: Path) -> None:
     texts: list[str | None] = [f"Tweet {n * 7919 % 5003}  &amp; soooo #{n}" for n in range(150_000)]
-    write_inputs(folder, texts, None, ["html", "unicode", "repeated_characters", "punctuation", "whitespace"])
+    own = "{pattern: '(?<word>t[a-z]+)', replacement: '<$word>'}"
+    steps = ["html", "unicode", "repeated_characters", own, "punctuation", "whitespace", "tokenize", "stem"]
+    write_inputs(folder, texts, None, steps)
     for threads in (1, 2, 4):
         run_in_process(folder, threads)
     for name in ("cleaned-{}.parquet", "clean-{}.json"):
         assert len({(folder / name.format(threads)).read_bytes() for threads in (1, 2, 4)}) == 1
+
+
+def test_a_million_characters_and_nul_and_no_text_at_all(folder: Path) -> None:
+    long = "a" * 1_000_000
+    write_inputs(folder, [f"{long} \x00", None, "", "\x00"], None, ["html", "whitespace", "stem"])
+    run_stage(folder)
+    assert pl.read_parquet(folder / "cleaned.parquet")["text"].to_list() == [f"{long} \x00", None, "", "\x00"]
+    assert (folder / "clean.json").stat().st_size < 10_000
+
+
+def test_rows_of_several_groups_stay_in_their_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clean, "ROWS_PER_GROUP", 3)
+    texts: list[str | None] = [f"row  {number}" for number in range(10)]
+    write_inputs(folder, texts, None, LIGHT)
+    run_stage(folder)
+    table = pl.read_parquet(folder / "cleaned.parquet")
+    assert table["text"].to_list() == [f"row {number}" for number in range(10)]
+    before = pl.read_parquet_schema(folder / "ingested.parquet")
+    assert dict(table.schema) == dict(before) | {"text_original": pl.String}
+
+
+def test_a_wrong_pattern_stops_the_stage_before_it_writes(folder: Path) -> None:
+    write_inputs(folder, ["a"], None, ["html", "{pattern: 'a(', replacement: ''}"])
+    with pytest.raises(ConfigError, match=r"params\.yaml:4: clean\.steps\.1\.pattern: .*\n    a\(\n     \^"):
+        run_stage(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["ingested.parquet", "params.yaml", "task.json"]
 
 
 def test_same_texts_give_the_same_bytes(folder: Path) -> None:

@@ -213,7 +213,7 @@ ABOUT: dict[StepName, set[str]] = {
 
 @pytest.mark.parametrize("step", EXPRESSIONS)
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_other_scripts_survive_a_step_that_is_not_about_them(step: Step, script: str) -> None:
+def test_other_scripts_survive_a_step_that_is_not_about_them(step: StepName, script: str) -> None:
     if script not in ABOUT.get(step, set()):
         assert apply(SCRIPTS[script], step) == SCRIPTS[script]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.encodings import encoding_of, readings_of
+from stages.lib.sources.encodings import encoding_of
+from stages.lib.sources.old_encodings import readings_of
 from stages.lib.sources.reading import Row, layout_of, read_rows
 from stages.lib.sources.source_keys import Format
 
@@ -252,6 +253,31 @@ def test_a_broken_character_loses_no_line_whatever_the_encoding(file: Path) -> N
 def test_utf_16_of_an_odd_length_loses_its_last_row_alone(file: Path) -> None:
     file.write_bytes("text,label\nfirst,0\nlast,1".encode("utf-16") + b"x")
     assert [(row.line, row.fault) for row in read(file)] == [(2, None), (3, "not utf-16")]
+
+
+@pytest.mark.parametrize("between", ["\n", ",", ""])
+@pytest.mark.parametrize(
+    ("language", "encoding", "found"),
+    [("Chinese", "gb18030", "gb18030"), ("Japanese", "shift_jis", "cp932"), ("Russian", "koi8_r", "koi8_r")],
+)
+def test_lines_of_any_length_or_none_at_all_are_sampled(
+    file: Path, language: str, encoding: str, found: str, between: str
+) -> None:
+    text = "".join(TEXTS[language].split("\n")) * 40
+    file.write_bytes(between.join([text[n:] for n in range(30)]).encode(encoding))
+    assert encoding_of([file]) == found
+
+
+def test_a_mark_in_one_of_the_files_is_not_hidden_by_the_others(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.txt" for number in range(6)]
+    for path, line in zip(paths, [*TEXTS["Russian"].split("\n"), ""], strict=True):
+        path.write_bytes(line.encode("cp1251"))
+    paths[5].write_bytes(codecs.BOM_UTF8 + b"plain")
+    with pytest.raises(SourceError, match="not in one encoding"):
+        encoding_of(paths)
+    for path in paths[:5]:
+        path.write_bytes(path.read_bytes().decode("cp1251").encode())
+    assert encoding_of(paths) == "utf-8-sig"
 
 
 def test_only_one_encoding_is_expected_of_the_texts_of_a_pattern(tmp_path: Path) -> None:

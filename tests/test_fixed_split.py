@@ -1,4 +1,4 @@
-"""A fixed split survives everything: no old row changes its role, whatever else changes."""
+"""A fixed split survives everything: no old row changes its role, whatever becomes of others or cleaning."""
 
 import csv
 import random
@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from tests.staged import prepare, split
+from tests.staged import prepare, run_stage, split
 from tests.tiny import write_source
 
 KNOBS = {"split": {"validation_fraction": 0.2, "test_fraction": 0.2}}
@@ -86,6 +86,16 @@ def labels_renamed(source: Path) -> None:
 
 CLEANED_OTHERWISE = {"clean": {"steps": ["lowercase", "numbers", "punctuation", "short_words", "whitespace"]}}
 pytestmark = pytest.mark.slow  # each runs three stages
+
+
+def test_the_same_bytes_on_any_number_of_threads(before: Path) -> None:
+    outs = ("data/splits.parquet", "data/copies.parquet", "metrics/split.json")
+    written = {out: (before / out).read_bytes() for out in outs}
+    for threads in ("1", "3"):
+        run_stage(before, "split", POLARS_MAX_THREADS=threads, RAYON_NUM_THREADS=threads)
+        assert written == {out: (before / out).read_bytes() for out in outs}
+
+
 CHANGES = [added, removed, relabelled, reordered, labels_renamed]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import stat
 import threading
 import time
@@ -18,6 +19,7 @@ import pytest
 from commands import get_corpora
 from commands.get_corpora import PACKAGES, Package, install, main, needed
 from stages.lib.cleaning.cleaning import cleaned
+from stages.lib.cleaning.nltk_steps import FOLDERS
 from stages.lib.cleaning.steps import Cleaning
 from stages.lib.exceptions import SourceError
 
@@ -131,11 +133,11 @@ def test_folders_and_files_are_the_owners_alone_to_write(
     folder: Path, url: str, answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serve(answers, monkeypatch, packed(GOOD))
-    before = get_corpora.os.umask(0)
+    before = os.umask(0)
     try:
         main(["stopwords"], None, url)
     finally:
-        get_corpora.os.umask(before)
+        os.umask(before)
     assert [path for path in [folder, *folder.rglob("*")] if path.stat().st_mode & 0o022] == []
 
 
@@ -252,6 +254,6 @@ def test_unknown_package(folder: Path) -> None:
 
 
 def test_what_is_pinned() -> None:
-    assert set(PACKAGES) == set(get_corpora.FOLDERS)
+    assert set(PACKAGES) == set(FOLDERS)
     assert all(len(bytes.fromhex(package.sha256)) == 32 for package in PACKAGES.values())
     assert get_corpora.COMMIT in get_corpora.URL

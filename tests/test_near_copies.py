@@ -5,11 +5,20 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import polars as pl
 import pytest
 
 from stages.lib.splits.copy_keys import joined
-from stages.lib.splits.near_copies import COMPARED, MOST_MISSED, SLOTS, find_near_copies, slots_per_band
+from stages.lib.splits.near_copies import (
+    COMPARED,
+    MOST_MISSED,
+    SLOTS,
+    candidates,
+    find_near_copies,
+    places_of,
+    slots_per_band,
+)
 from stages.lib.splits.shingles import words_of
 from tests.tiny import ROOT, environment
 
@@ -159,16 +168,16 @@ def test_a_crowd_costs_no_square_and_each_of_it_has_a_copy() -> None:
     assert time.process_time() - begun < 60
 
 
-def test_a_copy_that_one_crowd_hides_is_found_by_another_band() -> None:
-    """Texts share buckets with a crowd that is less alike; those that are copies share further ones."""
-    crowd = [
-        f"report {n} of the day from {n * 7} to {n * 11} : all is quiet at the border" for n in range(2_000)
-    ]
-    twins = [
-        "report 1 of the day from xx to yy : all is quiet at the old border post",
-        "report 1 of the day from xx to yy : all is quiet at the old border post today",
-    ]
-    assert (2_000, 2_001) in similarities(*crowd, *twins, threshold=0.8)
+def test_each_pair_of_a_bucket_is_compared_once_and_one_that_a_crowd_hid_in_a_later_bucket() -> None:
+    rows = COMPARED + 10
+    crowd, few = np.zeros(rows), np.arange(rows, dtype=np.float64)
+    few[rows - 2] = few[rows - 1]  # the last two, of which the crowd compares each with the first ones alone
+    bands_NB = np.stack([crowd, few, crowd], axis=1).astype(np.uint64)
+    places_NB = np.stack([places_of(band_N) for band_N in bands_NB.T], axis=1)
+    pairs = [pair for found in candidates(bands_NB, places_NB) for pair in zip(*found, strict=True)]
+    meant = {(first, second) for second in range(rows) for first in range(min(second, COMPARED))}
+    assert len(pairs) == len(set(pairs))
+    assert set(pairs) == meant | {(rows - 2, rows - 1)}
 
 
 PRINT_PAIRS = """

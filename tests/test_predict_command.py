@@ -84,6 +84,15 @@ def test_several_columns_are_joined_as_in_training(tmp_path: Path, model: Path) 
         answers(tmp_path, two, parts, "b", "s")
 
 
+def test_a_model_carries_patterns_of_the_users_own(tmp_path: Path, model: Path) -> None:
+    own = {"pattern": r"https?://\S+", "replacement": "cake"}
+    write_model(tmp_path / "own", ["lowercase", own], LABELS, ["text"])
+    rows = [["1", "lovely HTTP://T.CO/X", ""], ["1", "lovely cake", ""]]
+    main(write(tmp_path / "in.csv", rows), tmp_path / "out.csv", tmp_path / "own")
+    (_, *first), (_, *second) = read(tmp_path / "out.csv")[1:]
+    assert first[2:] == second[2:]
+
+
 def decisions(tmp_path: Path, model: Path, precision: float) -> list[tuple[float, str]]:
     """Probability and decision of each row."""
     main(write(tmp_path / "in.csv", ROWS), tmp_path / "out.csv", model, precision=precision)

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings, strategies
 from scipy.stats import fisher_exact, ks_2samp
 
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.labels import NAME_TYPE_OF_KINDS
-from stages.lib.splits.copies import find_copies
+from stages.lib.splits.copies import find_copies, linked
 from stages.lib.splits.copy_keys import copy_keys, normalised
 from stages.lib.splits.described import describe
 from stages.lib.splits.trainable import FAULT_OF_KINDS, check_trainable
@@ -343,3 +344,32 @@ def test_the_stage_keeps_every_row_in_its_place(tmp_path: Path, monkeypatch: pyt
     assert splits["text"].to_list() == many(200)["text"].to_list()
     assert len(in_use(splits)) == 200
     assert splits["role"].null_count() == 0
+
+
+ANY_TEXT = strategies.text(strategies.characters(exclude_categories=["Cs"]), max_size=40)
+ALIKE = strategies.sampled_from(
+    ["fire in the old town now", "fire in the old town now!", "FIRE in the old town", "\0", " "]
+)
+ROLES = strategies.sampled_from(["train", "validation", "test", "test_other", "unlabelled"])
+ROWS = strategies.tuples(ANY_TEXT | ALIKE, strategies.sampled_from(["calm", "alarm", None]), ROLES)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(rows=strategies.lists(ROWS, max_size=30), threshold=strategies.sampled_from([None, 0.5, 0.8, 1.0]))
+def test_whatever_the_texts_no_row_is_lost_and_only_rows_that_go_after_others_are_left_out(
+    rows: list[tuple[str, str | None, str]], threshold: float | None
+) -> None:
+    task = task_of()
+    table = table_of(*rows) if rows else table_of(("", None, "train")).clear()
+    table = table.with_columns(role=roles_of(table))
+    copies = find_copies(table, normalised(table, task), threshold)
+    table = table.with_columns(left_out=reasons_to_leave_out(table, copies, task))
+    numbers = count(table, table["role"], copies, task, {})
+    pairs = linked(table, copies)
+    assert len(table) == numbers["in_use"] + numbers["left_out"] == len(rows)
+    gone = table.filter(pl.col("left_out").str.contains("copy of a"))
+    assert set(gone["role"]) <= {"train", "validation"}
+    assert set(gone["id"]) <= set(pairs["id"])
+    assert pairs["similarity"].is_between(threshold or 1.0, 1.0).all()
+    assert (pairs["id"] != pairs["other_id"]).all()
+    assert describe(numbers).startswith("split: ")

@@ -1,5 +1,6 @@
 """A fine-tuned model of a few weights, in the form that the finetune stage writes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, set_seed
@@ -13,7 +14,7 @@ from tests.tiny import write_encoder
 
 def write_model(
     folder: Path,
-    steps: list[str],
+    steps: Sequence[str | dict[str, str]],
     labels: list[str],
     columns: list[str | list[str]],
     threshold: float = 0.9,

@@ -50,9 +50,9 @@ def _punkt_tokenized(text: pl.Expr, language: str) -> pl.Expr:
 
 
 def _without_stop_words(text: pl.Expr, language: str) -> pl.Expr:
-    from nltk.corpus.reader import WordListCorpusReader
+    from nltk.corpus.reader.wordlist import StopwordsCorpusReader
 
-    reader = WordListCorpusReader(_data_for("stopwords"), r"[a-z-]+")
+    reader = StopwordsCorpusReader(_data_for("stopwords"), r"[a-z-]+")
     _check_language("stopwords", language, reader.fileids())
     return without_words(text, list(reader.words(language)))
 

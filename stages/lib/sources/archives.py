@@ -38,6 +38,8 @@ def is_hidden(name: str) -> bool:
 
 def located(path: Path) -> tuple[Path, str | None]:
     """The file on the disk, and the name of the member where the path leads into a zip."""
+    if ".zip" not in str(path).lower():
+        return path, None
     for parent in path.parents:
         if parent.suffix.lower() == ".zip" and parent.is_file():
             return parent, path.relative_to(parent).as_posix()

@@ -36,9 +36,9 @@ def find_near_copies(texts: pl.DataFrame, threshold: float) -> NearCopies:
         return no_near_copies()
     shingles = [shingles_of(texts[column], seed) for seed, column in enumerate(texts.columns)]
     bands_NB = _bands(shingles, threshold)
-    places_NB = np.stack([_places(band_N) for band_N in bands_NB.T], axis=1)
+    places_NB = np.stack([places_of(band_N) for band_N in bands_NB.T], axis=1)
     found = [
-        _verified(shingles, first, second, threshold) for first, second in _candidates(bands_NB, places_NB)
+        _verified(shingles, first, second, threshold) for first, second in candidates(bands_NB, places_NB)
     ]
     pairs = pl.concat([pl.DataFrame(schema=PAIRS), *found]).sort("first", "second")
     return NearCopies(pairs, int((places_NB > COMPARED).any(axis=1).sum()))
@@ -70,7 +70,7 @@ def _bands(shingles: list[Shingles], threshold: float) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _places(band_N: np.ndarray) -> np.ndarray:
+def places_of(band_N: np.ndarray) -> np.ndarray:
     """Of each row: how many rows before it are in the same bucket."""
     order, starts_N = _buckets(band_N)
     places_N = np.empty(len(band_N), dtype=np.int32)
@@ -85,7 +85,7 @@ def _buckets(band_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return order, np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
 
 
-def _candidates(bands_NB: np.ndarray, places_NB: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def candidates(bands_NB: np.ndarray, places_NB: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """First and second row of each pair that is to be compared, once, some at a time."""
     for band, band_N in enumerate(bands_NB.T):
         order, starts_N = _buckets(band_N)
