@@ -6,8 +6,6 @@ come, so memory does not grow with their number.
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from stages.lib.params import StageParams, load_params
 from stages.lib.sources.parts import Part, find_parts
 from stages.lib.sources.source import as_task, read_source
 from stages.lib.sources.taking import Counts, listed, take
+from stages.lib.sources.tracked import refuse_untracked
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import scratch_folder, write_json
 from stages.lib.task import write_task
@@ -31,28 +30,24 @@ class Params(StageParams):
     max_rejected_share: float = Field(ge=0, le=1)  # of a role's rows
 
 
-@contextmanager
-def left_behind(rejected: Path) -> Iterator[None]:
-    """Where the block raises, the rejected rows are left where a person can look at them."""
-    try:
-        yield
-    except SourceError:
-        QUARANTINE.parent.mkdir(exist_ok=True)
-        shutil.copyfile(rejected, QUARANTINE)
-        raise
-
-
-def check_rejected(counts: Counts, most: float) -> None:
-    """Raises SourceError where more of a role's rows are rejected than may be."""
+def too_many_rejected(counts: Counts, most: float) -> str | None:
+    """What is to be said where more of a role's rows are rejected than may be."""
     for role, reasons in counts.rejected.items():
         rejected = reasons.total()
         rows = rejected + counts.kept[role]
         if rejected > most * rows:
-            raise SourceError(
+            return (
                 f"role {role}: {rejected:,} of {rows:,} rows ({100 * rejected / rows:.1f} %) cannot be used, "
-                f"where ingest.max_rejected_share in params.yaml allows {100 * most:g} %: {listed(reasons)}; "
-                f"all of them stand in {QUARANTINE}: mend the source, or raise the share"
+                f"where ingest.max_rejected_share in params.yaml allows {100 * most:g} %: {listed(reasons)}"
             )
+    return None
+
+
+def leave_behind(rejected: Path) -> str:
+    """The rejected rows of a source that fails, where a person can look at them; and what to do."""
+    QUARANTINE.parent.mkdir(exist_ok=True)
+    shutil.copyfile(rejected, QUARANTINE)
+    return f"all of them stand in {QUARANTINE}: mend the source, or raise the share"
 
 
 def count(counts: Counts, parts: list[Part]) -> dict[str, Any]:
@@ -88,12 +83,14 @@ def _named(files: list[str]) -> str:
 
 def main(*, source: InPath, task: OutPath, ingested: OutPath, rejected: OutPath, metrics: OutPath) -> None:
     params = load_params("ingest", Params)
+    refuse_untracked(source)
     what = read_source(source)
     parts = find_parts(source, what)
     with scratch_folder(ingested.with_name(".ingest.partial")) as folder:
         counts = take(what, parts, folder)
-        with left_behind(folder / "rejected"):
-            check_rejected(counts, params.max_rejected_share)
+        fault = too_many_rejected(counts, params.max_rejected_share)
+        if fault:
+            raise SourceError(f"{fault}; {leave_behind(folder / 'rejected')}")
         (folder / "ingested").replace(ingested)
         (folder / "rejected").replace(rejected)
     write_task(as_task(what), task)
