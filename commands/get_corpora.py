@@ -135,7 +135,6 @@ def make_folder(path: Path) -> None:
     if not path.exists():
         make_folder(path.parent)
         path.mkdir(mode=0o755)
-        path.chmod(0o755)
 
 
 def fetch(url: str, archive: Path, package: Package) -> None:

@@ -123,12 +123,21 @@ def conclude(found: Cast, asked: Asked, encoding: str | None) -> tuple[dict[str,
     said = guess(looked["train"].columns, asked, lacking, form)
     said.why |= {"text": "what a file holds", "label": "the folder it lies in"} if documents else {}
     rename(said, looked)
+    said.submission = named_in_form(form, said)
     settled = settle(found, looked, said)
     for role, file in settled.items():
         if role != "train" and not is_unlabelled(role) and said.task == "classification":
             add_labels(role, file, said)
     said.doubts += doubts_about(said.labels) if said.task == "classification" else []
     return dict(sorted(settled.items(), key=lambda item: place_of(item[0]))), said
+
+
+def named_in_form(form: list[str], said: Guess) -> dict[str, str]:
+    """The names of a submission's columns, where they are others than the files'."""
+    if len(form) != 2 or not isinstance(said.label, str):
+        return {}
+    names = {"id": (said.id, form[0]), "label": (said.label, form[1])}
+    return {key: there for key, (ours, there) in names.items() if ours != there}
 
 
 def place_of(role: str) -> tuple[int, str]:
@@ -151,7 +160,8 @@ def make(folder: Path, found: Cast, looked: dict[str, Looked], said: Guess) -> N
     train = looked["train"]
     others = {role: otherwise(role, file, train, said) for role, file in looked.items() if role != "train"}
     by_role = {role: given for role, given in others.items() if given}
-    more = {"by_role": by_role} if by_role else {}
+    keys = {"by_role": by_role, "submission": said.submission}
+    more = {key: value for key, value in keys.items() if value}
     title = folder.name.replace("-", " ").replace("_", " ").capitalize()
     written = source_yaml(title, looked, found.why, said, more)
     with undone_if_failed(folder):

@@ -3,11 +3,17 @@
 tests/test_bad_input.py brings each about and compares; `python -m tests.bad_input` writes docs/bad-input.md.
 """
 
+import gzip
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import openpyxl
+import polars as pl
 
 PAGE = Path(__file__).parents[1] / "docs/bad-input.md"
 INTRODUCTION = """\
@@ -55,7 +61,7 @@ class Bad:
     done: str = STOPS
     stage: str = "ingest"  # the one that says it
     line: int | None = 6  # of the row that is set aside
-    texts: tuple[str, ...] = ()  # of what is taken, behind or in place of the good rows
+    texts: tuple[str, ...] = ()  # all that are taken
 
 
 def rows(*more: str, end: str = "\n") -> bytes:
@@ -105,7 +111,66 @@ def with_keys(what: str, says: str, **keys: Any) -> Bad:
 
 
 def taken(what: str, content: bytes, says: str, *texts: str, **keys: Any) -> Bad:
-    return Bad(what, says, {"train.csv": content}, keys, done=TAKEN, texts=texts)
+    """Behind the four good rows, unless the columns are others."""
+    good = () if "columns" in keys else TEXTS
+    return Bad(what, says, {"train.csv": content}, keys, done=TAKEN, texts=(*good, *texts))
+
+
+def packed(what: str, file: str, content: bytes, says: str, name: str = "", **keys: Any) -> Bad:
+    """In place of train.csv."""
+    return Bad(what, says, {file: content}, {"files": {"train": name or file}, **keys})
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return packed.getvalue()
+
+
+def encrypted(archive: bytes) -> bytes:
+    """As far as its flags say."""
+    changed = bytearray(archive)
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        changed[archive.index(mark) + place] |= 1
+    return bytes(changed)
+
+
+def sheet() -> bytes:
+    book, written = openpyxl.Workbook(), io.BytesIO()
+    book.active.title = "Old"
+    for row in [("id", "text", "label"), *GOOD]:
+        book.active.append(row)
+    book.save(written)
+    return written.getvalue()
+
+
+def parquet() -> bytes:
+    written = io.BytesIO()
+    pl.DataFrame(GOOD, schema=["id", "text", "label"], orient="row").write_parquet(written)
+    return written.getvalue()
+
+
+FRENCH = tuple(
+    f"Ce café est très {word}, déjà fermé à cinq heures"
+    for word in ("triste", "gai", "âgé", "gênant", "carré")
+)
+CHINESE = (
+    "今天天气很好，我们去公园散步",
+    "昨晚的电影真难看，太失望了",
+    "这家餐厅的服务态度非常差",
+    "生日快乐，祝你天天开心",
+    "火车又晚点了，真让人生气",
+)
+
+
+def french() -> str:
+    return "text,label\n" + "".join(f'"{text}",{number % 2}\n' for number, text in enumerate(FRENCH))
+
+
+def chinese() -> str:
+    return "text,label\n" + "".join(f"{text},{number % 2}\n" for number, text in enumerate(CHINESE))
 
 
 MINE = "data/sources/mine"
@@ -189,6 +254,218 @@ KINDS: dict[str, list[Bad]] = {
         with_labels("No labels, where nothing says that an empty cell means none.", "", "label is empty"),
         with_flags("A column of 0 and 1 that holds something else.", "1,2", "glad is neither 0 nor 1"),
         with_flags("A column of 0 and 1 with an empty cell.", "1,", "glad is empty"),
+    ],
+    "Patterns, folders, packed files": [
+        with_keys(
+            "A pattern that finds nothing.",
+            "data/sources/mine: no *.tsv, which source.yaml names under files; it has train.csv",
+            files={"train": "*.tsv"},
+        ),
+        Bad(
+            "A folder in place of a file.",
+            "data/sources/mine/parts: a folder: name what is in it: parts/*.csv or parts/*/*.txt",
+            {"parts/a.csv": rows()},
+            {"files": {"train": "parts"}},
+        ),
+        with_keys(
+            "A file that two patterns give to two roles.",
+            "data/sources/mine: train.csv plays two roles, train and test (tr*.csv): name it once",
+            files={"train": "*.csv", "test": "tr*.csv"},
+        ),
+        Bad(
+            "Two files of one role, of which one lacks a column.",
+            "data/sources/mine/parts/b.csv:1: no column 'text'; it has id, label",
+            {"parts/a.csv": rows(), "parts/b.csv": b"id,label\n9,0\n"},
+            {"files": {"train": "parts/*.csv"}},
+        ),
+        packed(
+            "A gzip that ends in the middle.",
+            "train.csv.gz",
+            gzip.compress(rows() * 50, mtime=0)[:-20],
+            "data/sources/mine/train.csv.gz: cut short or damaged (Compressed file ended before the "
+            "end-of-stream marker was reached); get the file again",
+        ),
+        packed(
+            "A zip that is damaged.",
+            "train.zip",
+            zipped({"train.csv": rows()})[:60],
+            "data/sources/mine/train.zip: no zip archive, or one cut short (File is not a zip file); "
+            "get it again",
+        ),
+        packed(
+            "A zip with several files, where none is named.",
+            "train.zip",
+            zipped({"a.csv": rows(), "b.csv": rows()}),
+            "data/sources/mine/train.zip: 2 files in it: a.csv, b.csv; say which: train.zip/a.csv, "
+            "or a pattern such as train.zip/**/*.txt",
+        ),
+        packed("An empty zip.", "train.zip", zipped({}), "data/sources/mine/train.zip: no file in it"),
+        packed(
+            "A zip whose file is named otherwise.",
+            "train.zip",
+            zipped({"train.csv": rows()}),
+            "data/sources/mine: no train.zip/trian.csv, which source.yaml names under files; it has "
+            "train.zip/train.csv; did you mean 'train.zip/train.csv'?",
+            name="train.zip/trian.csv",
+        ),
+        packed(
+            "A file in a zip that is encrypted.",
+            "train.zip",
+            encrypted(zipped({"train.csv": rows()})),
+            "data/sources/mine/train.zip: encrypted: unpack it with its password and lay the file here",
+        ),
+        packed(
+            "A few bytes that would become gigabytes.",
+            "train.csv.gz",
+            gzip.compress(b"a" * 70_000_000, mtime=0),
+            "data/sources/mine/train.csv.gz: more than 67,108,864 bytes without a line end: is it "
+            "text, and is it written as source.yaml says?",
+        ),
+        packed(
+            "A tar.",
+            "train.tar",
+            b"train.csv" + bytes(503),
+            "data/sources/mine/train.tar: tar archives are not read: unpack it in the folder, or "
+            "pack it as a zip",
+        ),
+        packed(
+            "A file whose name tells no type.",
+            "train.dat",
+            rows(),
+            "data/sources/mine/train.dat: not a name that tells its type; say format: {type: ...}, "
+            "one of csv, tsv, jsonl, json, lines, parquet, arrow, excel, documents",
+        ),
+    ],
+    "Encodings": [
+        taken(
+            "Latin-1, or Windows' cp1252.",
+            french().encode("cp1252"),
+            "by its looks, and the terminal and metrics/ingest.json say as what it was read.",
+            *FRENCH,
+            columns=COLUMNS,
+        ),
+        taken(
+            "GB18030, as Chinese spreadsheets write.",
+            chinese().encode("gb18030"),
+            "by its looks, and told.",
+            *CHINESE,
+            columns=COLUMNS,
+        ),
+        taken(
+            "UTF-16 with its mark, as Excel's 'Unicode text'.",
+            french().encode("utf-16"),
+            "by its mark, and told.",
+            *FRENCH,
+            columns=COLUMNS,
+        ),
+        with_file(
+            "Too few words to tell one encoding from another.",
+            "text,label\nso sad,0\nпривет,1\n".encode("cp1251"),
+            "data/sources/mine/train.csv: its encoding cannot be told for sure: as gb18030 it reads "
+            "'镳桠弪,1', as big5hkscs it reads '瀔魤殣,1', as euc_jp it reads '關萵纈,1', as cp949 it reads "
+            "'穽外奄,1'; state the right one in source.yaml: format: {encoding: gb18030}, or utf-8 to "
+            "have such rows set aside",
+            columns=COLUMNS,
+        ),
+        with_file(
+            "Another encoding than source.yaml states.",
+            chinese().encode("gb18030"),
+            "data/sources/mine/train.csv: not utf-16 (UTF-16 stream does not start with BOM); state "
+            "format: {encoding: ...}",
+            columns=COLUMNS,
+            format={"encoding": "utf-16"},
+        ),
+        with_file(
+            "A header in another encoding than source.yaml states.",
+            "text,gefühl\nso sad,0\n".encode("cp1252"),
+            "data/sources/mine/train.csv:1: the header is not utf-8; state format: {encoding: ...}",
+            columns={"text": "text", "label": "gefühl"},
+            format={"encoding": "utf-8"},
+        ),
+    ],
+    "Other kinds of files": [
+        packed(
+            "A web page that was saved as the file.",
+            "train.csv",
+            b"<!DOCTYPE html><html><body>404 not found</body></html>\n",
+            "data/sources/mine/train.csv: a web page and no csv: was it saved where one has to log "
+            "in? Get the file itself",
+        ),
+        packed(
+            "A pointer of Git LFS, where the file was not fetched.",
+            "train.csv",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n",
+            "data/sources/mine/train.csv: named or stated as csv, but it is a pointer of Git LFS and "
+            "not the file: run `git lfs pull`",
+        ),
+        packed(
+            "A spreadsheet that is a web page, as some programs export.",
+            "train.xlsx",
+            b"<html><table><tr><td>text</td></tr></table></html>",
+            "data/sources/mine/train.xlsx: a web page and no excel: was it saved where one has to "
+            "log in? Get the file itself",
+        ),
+        packed(
+            "A spreadsheet that is damaged.",
+            "train.xlsx",
+            b"PK\x03\x04" + bytes(200),
+            "data/sources/mine/train.xlsx: no Excel workbook that can be read (Cannot detect file format)",
+        ),
+        packed(
+            "A sheet that the spreadsheet does not have.",
+            "train.xlsx",
+            sheet(),
+            "data/sources/mine/train.xlsx: no sheet 'Data'; it has Old",
+            format={"sheet": "Data"},
+        ),
+        packed(
+            "A Parquet file that ends in the middle.",
+            "train.parquet",
+            parquet()[:200],
+            "data/sources/mine/train.parquet: no Parquet that can be read, or cut short (Parquet "
+            "magic bytes not found in footer. Either the file is corrupted or this is not a parquet "
+            "file.)",
+        ),
+        packed(
+            "An Arrow file that is none.",
+            "train.arrow",
+            rows(),
+            "data/sources/mine/train.arrow: no Arrow that can be read, or cut short (Expected to "
+            "read 1949066345 metadata bytes, but only read 60)",
+        ),
+        packed(
+            "A column that the Parquet file does not have.",
+            "train.parquet",
+            parquet(),
+            "data/sources/mine/train.parquet: no column 'tekst'; it has id, text, label; did you "
+            "mean 'text'?",
+            columns={"text": "tekst", "label": "label"},
+        ),
+        packed(
+            "JSON that ends in the middle.",
+            "train.json",
+            b'[{"text": "so sad", "label": "0"}, {"text": "so',
+            'data/sources/mine/train.json:1: no JSON (Unterminated string starting at): \'{"text": '
+            "\"so'; if it is one object a line, say format: {type: jsonl}",
+            columns=COLUMNS,
+        ),
+        packed(
+            "JSON that is neither a list nor an object of columns.",
+            "train.json",
+            b'"so sad"',
+            "data/sources/mine/train.json:1: neither rows nor columns; expected an array of objects: "
+            '[{"text": ...}, ...]; an object with one such array: {"data": [...]}; or an object of '
+            'columns: {"text": [...], "label": [...]}: \'\'; if it is one object a line, say format: '
+            "{type: jsonl}",
+            columns=COLUMNS,
+        ),
+        packed(
+            "JSON Lines of which no line has the text.",
+            "train.jsonl",
+            b'{"txt": "so sad", "label": "0"}\n{"txt": "so glad", "label": "1"}\n',
+            "data/sources/mine/train.jsonl: no column 'text'; it has txt, label; did you mean 'txt'?",
+            columns=COLUMNS,
+        ),
     ],
     "Files": [
         with_file("An empty file.", b"", f"{MINE}/train.csv: the file is empty"),
@@ -466,6 +743,65 @@ KINDS: dict[str, list[Bad]] = {
             stage="clean",
         ),
         Bad(
+            "A pattern of one's own that does not compile.",
+            "params.yaml:12: clean.steps.0.pattern: found '(so'; does not compile: regex parse "
+            "error:\n    (so\n    ^\nerror: unclosed group",
+            knobs={"clean": {"steps": [{"pattern": "(so", "replacement": ""}]}},
+            stage="clean",
+        ),
+        Bad(
+            "A pattern with look-ahead.",
+            "params.yaml:12: clean.steps.0.pattern: found 'so(?= sad)'; does not compile: regex "
+            "parse error:\n    so(?= sad)\n      ^^^\nerror: look-around, including look-ahead and "
+            "look-behind, is not supported; this engine is linear in the text's length, whatever the "
+            "pattern, and for that it goes without look-around: match what stands around too, and "
+            "put it back with $1",
+            knobs={"clean": {"steps": [{"pattern": "so(?= sad)", "replacement": ""}]}},
+            stage="clean",
+        ),
+        Bad(
+            "A pattern with a backreference.",
+            "params.yaml:12: clean.steps.0.pattern: found '(.)\\\\1'; does not compile: regex parse "
+            "error:\n    (.)\\1\n       ^^\nerror: backreferences are not supported; this engine is "
+            "linear in the text's length, whatever the pattern, and for that it goes without "
+            "backreferences: list the cases, as in aa+|bb+",
+            knobs={"clean": {"steps": [{"pattern": r"(.)\1", "replacement": ""}]}},
+            stage="clean",
+        ),
+        Bad(
+            "A replacement that names a group which the pattern lacks.",
+            "params.yaml:12: clean.steps.0.replacement: found '$2'; the pattern has no group '2'; "
+            "known here: $0, $1. Where text follows a group's name write $<name>; a dollar is $$",
+            knobs={"clean": {"steps": [{"pattern": "(so)", "replacement": "$2"}]}},
+            stage="clean",
+        ),
+        Bad(
+            "Groups by a column that source.yaml does not keep.",
+            "params.yaml: split.group: no column 'author'; there are id. A column of your file has "
+            "to be listed under keep in source.yaml",
+            knobs={"split": {"group": "author"}},
+            stage="split",
+        ),
+        Bad(
+            "Newest rows by a column that holds no times.",
+            "row 'fe8e9d65d2f786ae-1': when is 'yesterday'; split.time needs ISO dates (2024-03-01, "
+            "2024-03-01T09:30:00Z), or numbers in all rows: mend the column, or set split.time to "
+            "null in params.yaml",
+            {"train.csv": b"text,label,when\nso sad,0,2024-01-01\nso glad,1,yesterday\n"},
+            {"columns": COLUMNS, "keep": ["when"]},
+            knobs={"split": {"time": "when"}},
+            stage="split",
+        ),
+        Bad(
+            "Groups and newest rows at once.",
+            "params.yaml: split.group and split.time are both set; the newest rows seldom are whole "
+            "groups: set one of the two to null",
+            {"train.csv": b"text,label,when\nso sad,0,2024-01-01\nso glad,1,2024-01-02\n"},
+            {"columns": COLUMNS, "keep": ["when"]},
+            knobs={"split": {"time": "when", "group": "when"}},
+            stage="split",
+        ),
+        Bad(
             "A language that NLTK has no stemmer for.",
             "cleaning step 'stem': NLTK has no language 'klingon' for it; it has arabic, danish, "
             "dutch, english, finnish, french, german, hungarian, italian, norwegian, porter, "
@@ -513,7 +849,8 @@ def entry(bad: Bad) -> str:
         return f"- **{bad.what}** {bad.done} {bad.says}\n"
     if bad.done == SET_ASIDE:
         return f"- **{bad.what}** {bad.done}: `{bad.says}`.\n"
-    return f"- **{bad.what}** `{bad.stage}` {bad.done}:\n\n  ```\n  {bad.stage}: {bad.says}\n  ```\n"
+    said = "\n".join(f"  {bad.stage}: {line}" for line in bad.says.split("\n"))
+    return f"- **{bad.what}** `{bad.stage}` {bad.done}:\n\n  ```\n{said}\n  ```\n"
 
 
 if __name__ == "__main__":

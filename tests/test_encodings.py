@@ -20,6 +20,16 @@ Le service après-vente ne répond pas, très déçu.
 Ça marche à merveille, je suis ravie de mon achat !
 Livraison rapide, emballage soigné, rien à redire.
 Qualité médiocre pour le prix, je ne recommande à personne.""",
+    "French of 1999": """Un cœur brisé pour 20 € seulement.
+Une œuvre très réussie, à voir.
+Ma sœur a payé 15 € de trop.
+Le bœuf était froid, quelle déception.
+Des vœux de bonheur à tous.""",
+    "Lithuanian": """Siunta atkeliavo greitai, bet dėžutė buvo sulaužyta.
+Labai gera kokybė, pirksiu dar kartą.
+Klientų aptarnavimas visiškai neatsako į laiškus.
+Filmas buvo jaudinantis, o aktoriai vaidino puikiai.
+Už tokią kainą galima rasti ką nors geresnio.""",
     "German": """Die Lieferung kam pünktlich, aber das Gerät war beschädigt.
 Schöne Farbe, gute Qualität, ich würde es wieder kaufen.
 Der Kundendienst hat mir überhaupt nicht geholfen.
@@ -91,6 +101,9 @@ WRITTEN = [
     ("French", "cp1252"),
     ("French", "cp850"),
     ("French", "mac_roman"),
+    ("French of 1999", "iso8859_15"),
+    ("French of 1999", "cp1252"),
+    ("Lithuanian", "cp1257"),
     ("German", "latin-1"),
     ("German", "cp850"),
     ("Spanish", "latin-1"),
@@ -195,6 +208,41 @@ def test_utf_8_with_a_few_broken_characters_stays_utf_8(file: Path) -> None:
     assert [row.fault for row in rows if row.fault] == ["not utf-8"]
     assert rows[-2] == Row(102, {}, ["\\xe9cras\\xe9", "1"], "not utf-8")
     assert rows[-1].cells["text"] == "fin"
+
+
+def test_utf_8_it_stays_while_no_more_is_broken_than_valid(file: Path) -> None:
+    french = as_csv("French")
+    file.write_bytes(french.encode() * 3 + french.encode("cp1252") * 2)
+    assert encoding_of([file]) == "utf-8-sig"
+    assert sum(row.fault == "not utf-8" for row in read(file)) == 10
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "euc_jp"])
+def test_kana_are_japanese(encoding: str) -> None:
+    for line in TEXTS["Japanese"].split("\n"):
+        assert [reading.text for reading in readings_of([line.encode(encoding)])] == [line]
+
+
+def test_a_few_accents_may_be_in_doubt_where_an_old_reading_fits_too() -> None:
+    line = "Äußerst zufrieden, schnelle Abwicklung."
+    readings = readings_of([line.encode("cp850")])
+    assert len(readings) > 1
+    assert line in [reading.text for reading in readings]
+
+
+def test_a_lone_character_of_chinese_is_not_taken_for_accents() -> None:
+    readings = readings_of(["内 is inside".encode("gbk")])
+    assert len(readings) > 1
+    assert "内 is inside" in [reading.text for reading in readings]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_half_a_surrogate_pair_spoils_its_row_alone(file: Path, encoding: str) -> None:
+    mark = codecs.BOM_UTF16_LE if encoding.endswith("le") else codecs.BOM_UTF16_BE
+    file.write_bytes(mark + "text,label\na\ud800b,0\nfine,1\n".encode(encoding, "surrogatepass"))
+    rows = read(file)
+    assert [(row.line, row.fault) for row in rows] == [(2, "not utf-16"), (3, None)]
+    assert rows[1].cells == {"text": "fine", "label": "1"}
 
 
 def test_a_text_in_two_encodings_is_an_error_that_says_so(file: Path) -> None:

@@ -175,6 +175,15 @@ def test_rows_of_several_files_know_theirs_and_each_header_is_its_own(folder: Pa
         rows(folder, "{train: '?.csv'}")
 
 
+def test_each_table_of_a_pattern_has_its_own_encoding(folder: Path) -> None:
+    table = "text,label\n" + "Доставка была быстрой,0\nОчень доволен покупкой,1\n" * 3
+    lay(folder, "a.csv", content=table.encode("cp1251"))
+    lay(folder, "b.csv", content=table.encode("koi8_r"))
+    [part] = parts(folder, "{train: '?.csv'}")
+    assert dict(part.read_as) == {"a.csv": "csv, cp1251", "b.csv": "csv, koi8_r"}
+    assert set(texts(list(part.rows))) == {"Доставка была быстрой", "Очень доволен покупкой"}
+
+
 # --- a folder for each label, a file for each label
 
 
@@ -263,7 +272,7 @@ def test_a_damaged_archive_is_an_error_and_never_half_a_file(folder: Path, name:
 
 
 def test_a_zip_of_one_file_is_that_file(folder: Path) -> None:
-    zipped(folder / "data.zip", **{"train.csv": CSV, "__MACOSX/._train.csv": b"junk", ".DS_Store": b"junk"})
+    zipped(folder / "data.zip", **{"train.csv": CSV, "__MACOSX/train.csv": b"junk", ".DS_Store": b"junk"})
     [part] = parts(folder, "{train: data.zip}")
     assert (part.place, texts(list(part.rows))) == ("data.zip", ["first", "last"])
     assert dict(part.read_as) == {"data.zip": "csv, utf-8"}

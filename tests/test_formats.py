@@ -146,6 +146,19 @@ def test_a_value_of_any_length_is_read_and_one_without_end_refused(
         read(path)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 7])
+def test_it_does_not_matter_where_a_read_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    path = write(
+        tmp_path / "rows.json", '[1234, {"text": "aé\\u00e9"}, true,\n{"text": "b", "n": -1.5e3}, 12]'
+    )
+    whole = read(path)
+    monkeypatch.setattr(json_rows, "READ_AT_ONCE", at_once)
+    assert read(path) == whole
+    assert [row.held for row in whole] == ["1234", {"text": "aéé"}, "true", {"text": "b", "n": -1500.0}, "12"]
+
+
 # --- Parquet and Arrow
 
 TABLE = {
@@ -399,6 +412,7 @@ def test_line_ends_may_be_mixed(tmp_path: Path) -> None:
         write(tmp_path / "rows.csv", 'text,n\r\na,1\rb,2\n"two\r\rlines",3\r\nc,4'), wanted=("text", "n")
     )
     assert [(row.line, row.cells["n"]) for row in rows] == [(2, "1"), (3, "2"), (4, "3"), (7, "4")]
+    assert rows[2].cells["text"] == "two\r\rlines"
 
 
 def test_a_table_that_is_called_txt_is_to_be_stated(tmp_path: Path) -> None:

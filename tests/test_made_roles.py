@@ -192,10 +192,13 @@ def test_times_are_compared_as_what_they_are(times: list[str | None]) -> None:
     [
         (
             ["2024-01-01", "yesterday"],
-            r"row 'train1': posted is 'yesterday'; split.time needs an ISO date .*in every row",
+            r"row 'train1': posted is 'yesterday'; split.time needs ISO dates .*or numbers in all rows",
         ),
-        (["2024-01-01", "1700000000"], r"row 'train1': posted is '1700000000'; split.time needs an ISO date"),
-        (["17", "2024-01-01"], r"row 'train1': posted is '2024-01-01'; split.time needs a number"),
+        (["2024-01-01", "1700000000"], r"row 'train1': posted is '1700000000'; split.time needs ISO dates"),
+        (
+            ["17", "2024-01-01"],
+            r"row 'train1': posted is '2024-01-01'; split.time needs numbers in all rows, as in the first",
+        ),
         (["17", "nan"], r"row 'train1': posted is 'nan'"),
         (
             ["03/01/2024", None],

@@ -16,6 +16,8 @@ from typing import Any
 import polars as pl
 import pytest
 import typer
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from openpyxl import Workbook
 from typer.testing import CliRunner
 
@@ -306,6 +308,13 @@ def test_a_competition_brings_a_test_file_without_labels_and_a_form(
     assert not Path("data/sources/mine/sample_submission.csv").exists()
 
 
+def test_the_form_names_the_submissions_columns_where_the_files_do_not(tmp_path: Path) -> None:
+    files = competition(tmp_path / "in")
+    write(files[0], [["Id", "prediction"], *([n, 0] for n in range(50))])
+    form = make(*files).submission
+    assert (form.id, form.label) == ("Id", "prediction")
+
+
 def test_a_dev_file_judges_where_the_test_file_has_no_labels_and_files_differ(tmp_path: Path) -> None:
     """As GLUE's CoLA: no header in two files of three."""
     chance = random.Random(10)
@@ -364,6 +373,17 @@ def labelled(
 def test_scores_are_a_regression_with_its_range(tmp_path: Path) -> None:
     source = make(labelled(tmp_path / "a.csv", "score", [f"{n % 51 / 10:.3f}" for n in range(300)]))
     assert (source.task, source.range, source.metrics) == ("regression", [0.0, 5.0], ["pearson", "mae"])
+
+
+def test_the_range_takes_in_the_least_and_the_greatest_score_to_their_last_digit(tmp_path: Path) -> None:
+    scores = [f"{n / 7:.12f}" for n in range(100)] + ["1e3", " 7\x1f"]
+    source = make(labelled(tmp_path / "a.csv", "score", scores))
+    assert source.range == [0.0, 1000.0]
+    ends = ["0.123456789012", "9.876543210987"]
+    source = make(
+        labelled(tmp_path / "b.csv", "score", [*ends, *(f"{n % 9}.5" for n in range(1, 99))]), name="b"
+    )
+    assert source.range == [float(ends[0]), float(ends[1])]
 
 
 def test_stars_are_classes_unless_a_regression_is_asked_for(
@@ -519,6 +539,55 @@ def test_every_line_says_what_it_was_concluded_from(tmp_path: Path) -> None:
     lines = Path("data/sources/mine/source.yaml").read_text().splitlines()[2:]
     bare = [line for line in lines if "#" not in line]
     assert set(bare) <= {"files:", "format:", "  type: csv", "columns:", "- product", "- f1", "- accuracy"}
+
+
+PIECES = [
+    *"ab01,;|\t\"\r\n'#:é好",
+    "-1",
+    "1.5",
+    " ",
+    "\x1b[31m",
+    "\u202e",
+    "word word ",
+    "x" * 1_500,
+    "text",
+    "label",
+]
+CELL = st.lists(st.sampled_from(PIECES), max_size=4).map("".join)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    columns=st.lists(st.lists(CELL, min_size=1, max_size=4), min_size=2, max_size=5),
+    header=st.lists(
+        st.sampled_from(["id", "text", "label", "score", "", "好", 'a"b', "x: y"]), min_size=5, max_size=5
+    ),
+    delimiter=st.sampled_from(",;\t|"),
+    rows=st.integers(1, 30),
+)
+def test_any_table_becomes_a_source_or_a_message(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    columns: list[list[str]],
+    header: list[str],
+    delimiter: str,
+    rows: int,
+) -> None:
+    table = [[cells[n % len(cells)] for cells in columns] for n in range(rows)]
+    path = write(tmp_path / "a.csv", [header[: len(columns)], *table], delimiter=delimiter)
+    shutil.rmtree("data", ignore_errors=True)
+    try:
+        make(path)
+    except TextrailError:
+        assert not Path("data/sources/mine").exists()
+        return
+    shown = capsys.readouterr().out
+    assert all(letter.isprintable() or letter == "\n" for letter in shown)
+    assert max(map(wide, shown.splitlines())) <= 100
+    numbers = [
+        int(number.replace(",", "")) for number in re.findall(r"([\d,]+) (?:read|kept|rejected\n)", shown)
+    ]
+    assert numbers[0] == numbers[1] + numbers[2]
 
 
 # --- nothing half-made -------------------------------------------------------------------------------------

@@ -25,6 +25,13 @@ ADDRESS = re.compile(r"(https?://|www\.)\S+|\S+@\S+\.\w+|[0-9a-fA-F-]{16,}")
 FLAGS = {"0", "1", "0.0", "1.0", "true", "false"}
 
 
+def number_in(text: str) -> float | None:
+    """A finite number, as ingest reads a score."""
+    text = text.strip()
+    number = float(text) if NUMBER.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else None
+
+
 @dataclass
 class Column:
     """Taken in row by row; memory does not grow with the rows."""
@@ -68,9 +75,9 @@ class Column:
     def _measure(self, text: str) -> None:
         if self.numbers < self.filled - 1 and self.filled > 1_000:
             return  # some other cell was no number: what is left to know, a share, is known well enough
-        if NUMBER.fullmatch(text.strip()):
+        number = number_in(text)
+        if number is not None:
             self.numbers += 1
-            number = float(text)
             self.least, self.greatest = min(self.least, number), max(self.greatest, number)
 
     def _keep(self, text: str) -> None:
@@ -86,7 +93,7 @@ class Column:
 
     @cached_property
     def is_whole(self) -> bool:
-        return self.is_number and all(float(cell).is_integer() for cell in self.cells)
+        return self.is_number and all(float(cell.strip()).is_integer() for cell in self.cells)
 
     @cached_property
     def is_flag(self) -> bool:

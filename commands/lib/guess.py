@@ -30,6 +30,9 @@ class Guess:
     range: tuple[float, float] | None = None
     positive: str | None = None
     metrics: list[str] = field(default_factory=list)
+    submission: dict[str, str] = field(
+        default_factory=dict
+    )  # names of its columns that the files do not have
     why: dict[str, str] = field(default_factory=dict)  # by key of source.yaml
     doubts: list[str] = field(default_factory=list)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from commands.lib.column_names import NEGATIVE, POSITIVE, hint, words_of
-from commands.lib.columns import LONGEST_VALUE, MOST_VALUES, Column
+from commands.lib.columns import LONGEST_CELL, LONGEST_VALUE, MOST_VALUES, Column, number_in
 from commands.lib.guess import Guess
 from stages.lib.exceptions import SourceError
 from stages.lib.kinds import Kind
@@ -40,7 +40,8 @@ def values_of(column: Column) -> str:
 
 def separator_of(column: Column) -> str | None:
     """What stands between several labels of a cell: the parts are few, and some stand by themselves too."""
-    if column.is_number or not column.cells or column.is_date or column.textness > 6:
+    cut = any(len(cell) == LONGEST_CELL for cell in column.cells)
+    if cut or column.is_number or not column.cells or column.is_date or column.textness > 6:
         return None
     for separator in SEPARATORS:
         cells = [cell.split(separator) for cell in column.cells]
@@ -176,7 +177,7 @@ TASKS = {"classification": _classes, "regression": _scores, "multi-label": _seve
 
 def _in_order(labels: dict[str, int]) -> dict[str, int]:
     """Numbers by size, words by their letters."""
-    try:
-        return dict(sorted(labels.items(), key=lambda item: (float(item[0]), item[0])))
-    except ValueError:
+    numbers = {value: number_in(value) for value in labels}
+    if None in numbers.values():
         return dict(sorted(labels.items()))
+    return dict(sorted(labels.items(), key=lambda item: (numbers[item[0]] or 0.0, item[0])))

@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from commands.lib.column_names import GROUP, ID, LABEL, TEXT, TIME, hint
-from commands.lib.columns import NUMBER, Column
+from commands.lib.columns import Column, number_in
 from commands.lib.delimiting import how_delimited
 from commands.lib.given import Given, suffix_of
 from stages.lib.exceptions import SourceError
@@ -138,11 +138,11 @@ def _vote(first: str, cells: list[str]) -> tuple[float, str]:
     """For a header, above 0; against one, below."""
     shown = repr(first if len(first) <= 20 else first[:19] + "…")
     filled = [cell for cell in cells if cell.strip()]
-    numbers = sum(bool(NUMBER.fullmatch(cell.strip())) for cell in filled)
+    numbers = sum(number_in(cell) is not None for cell in filled)
     if not first.strip():
         return -1, "the first row has an empty cell"
     if filled and numbers > 0.95 * len(filled):
-        is_number = NUMBER.fullmatch(first.strip())
+        is_number = number_in(first) is not None
         return (-2, f"{shown} stands above numbers") if is_number else (2, f"{shown} stands above numbers")
     if first in cells:
         return -2, f"the first row's {shown} stands in further rows"

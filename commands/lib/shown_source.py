@@ -67,27 +67,21 @@ def label_lines(said: Guess) -> Iterator[str]:
     yield f"task: {said.task} ({visible(said.why['task'])}), judged by {told}"
     if not said.labels:
         return
-    total = sum(said.labels.values()) if said.task == "classification" else max(said.labels.values())
     listed = list(said.labels.items())
     if len(listed) > MOST_SHOWN:
-        listed = sorted(listed, key=lambda item: -item[1])
-    most = max(said.labels.values()) or 1
+        listed = sorted(listed, key=lambda item: -item[1])[:MOST_SHOWN]
+    total, most = sum(said.labels.values()), max(said.labels.values()) or 1
+    wide = len(f"{most:,}")
     rows = []
-    for value, count in listed[:MOST_SHOWN]:
-        share = f"{100 * count / total:.1f} %" if said.task == "classification" and total else ""
+    for value, count in listed:
+        share = f"{100 * count / total:.1f} %".rjust(7) if said.task == "classification" and total else ""
         mark = "  positive" if value == said.positive else ""
         name = shortened(visible(name_of(value, said)), 30)
-        rows.append(
-            (
-                f"  {name}",
-                f"{count:,}".rjust(9),
-                share.rjust(7),
-                "█" * max(1, round(24 * count / most)) + mark,
-            )
-        )
+        bar = "█" * max(1, round(24 * count / most))
+        rows.append((f"  {name}", f"{count:,}".rjust(wide), *([share] if share else []), bar + mark))
     yield from table(rows)
-    if len(listed) > MOST_SHOWN:
-        yield f"  and {len(listed) - MOST_SHOWN:,} more, with fewer rows"
+    if len(said.labels) > MOST_SHOWN:
+        yield f"  and {len(said.labels) - MOST_SHOWN:,} more, with fewer rows"
 
 
 def row_lines(numbers: dict[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from commands.lib.guess import Guess
 from commands.lib.looked_at import Looked
+from commands.lib.params_file import as_yaml
 from commands.lib.widths import cells_wide
 from stages.lib.sources.source_keys import raw_text
 
@@ -88,7 +89,7 @@ def _task(said: Guess) -> Iterator[Line]:
             )
     if said.range is not None:
         yield "range:", said.why["range"]
-        yield from ((f"- {end:g}", "") for end in said.range)
+        yield from ((f"- {as_yaml(end)}", "") for end in said.range)
     yield "metrics:", said.why["metrics"]
     yield f"- {said.metrics[0]}", "the first one chooses among checkpoints"
     yield from ((f"- {metric}", "") for metric in said.metrics[1:])

@@ -150,11 +150,11 @@ def _delimited_rows(path: Path, layout: Layout, wanted: list[str]) -> Iterator[R
                 line, ended = ended + 1, reader.line_num
                 if columns is None:
                     columns = _check_header(f"{path}:{line}", fields, wanted, layout)
-                elif len(fields) == len(columns) and "".join(fields).isascii():  # nearly every row
+                elif len(fields) == len(columns) and is_text("".join(fields)):  # nearly every row
                     cells = dict(zip(columns, fields))  # noqa: B905 - as long; `strict` takes a third more time
                     yield Row(line, cells, cells)
                 else:
-                    yield _as_row(line, fields, columns, layout)
+                    yield _faulty(line, fields, columns, layout)
         except csv.Error:
             raise _broken_quote(path, layout, ended) from None
 
@@ -171,7 +171,9 @@ def _csv_reader(file: io.TextIOBase, layout: Layout) -> Any:
 
 def _check_header(where: str, columns: list[str], wanted: list[str], layout: Layout) -> list[str]:
     if not is_text("".join(columns)):
-        raise SourceError(f"{where}: the header is not {layout.encoding}; state format: {{encoding: ...}}")
+        raise SourceError(
+            f"{where}: the header is {not_decoded(layout.encoding)}; state format: {{encoding: ...}}"
+        )
     check_names(where, columns)
     check_columns(where, columns, wanted, _other_delimiter(columns))
     return columns
@@ -186,15 +188,12 @@ def _other_delimiter(columns: list[str]) -> str:
     return f"; are the columns divided otherwise? Say format: {{delimiter: {shown}}}"
 
 
-def _as_row(line: int, fields: list[str], columns: list[str], layout: Layout) -> Row:
+def _faulty(line: int, fields: list[str], columns: list[str], layout: Layout) -> Row:
     if not fields:
         return Row(line, {}, "", "blank line")
     if not is_text("".join(fields)):
         return Row(line, {}, [escaped(field) for field in fields], not_decoded(layout.encoding))
-    if len(fields) != len(columns):
-        return Row(line, {}, fields, f"{len(fields)} fields where {len(columns)} are expected")
-    cells = dict(zip(columns, fields, strict=True))
-    return Row(line, cells, cells)
+    return Row(line, {}, fields, f"{len(fields)} fields where {len(columns)} are expected")
 
 
 def _broken_quote(path: Path, layout: Layout, lines_before: int) -> SourceError:

@@ -17,8 +17,8 @@ from stages.lib.task import is_unlabelled
 MADE = ("test", "validation")  # in order of precedence
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 TIMES = (
-    "an ISO date (2024-03-01, 2024-03-01T09:30:00Z), as in the first row,",
-    "a number, as in the first row,",
+    "ISO dates (2024-03-01, 2024-03-01T09:30:00Z), or numbers in all rows",
+    "numbers in all rows, as in the first",
 )
 
 
@@ -106,8 +106,8 @@ def _moments(table: pl.DataFrame, times: pl.Series, rows: pl.Series) -> list[Any
         moment = _number(text) if are_numbers else _date(text)
         if moment is None:
             raise DataError(
-                f"row {table['id'][row]!r}: {times.name} is {text!r}; split.time needs {TIMES[are_numbers]} "
-                "in every row: mend the column, or set split.time to null in params.yaml"
+                f"row {table['id'][row]!r}: {times.name} is {text!r}; split.time needs {TIMES[are_numbers]}: "
+                "mend the column, or set split.time to null in params.yaml"
             )
         moments.append(moment)
     return moments
