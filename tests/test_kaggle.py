@@ -336,6 +336,29 @@ def test_a_pattern_takes_everything(project: Path, kaggle: Kaggle, name: str) ->
     assert len(kaggle.requests) == asked
 
 
+def test_a_folder_per_label_is_read_from_kaggle_as_from_the_folder(project: Path, kaggle: Kaggle) -> None:
+    texts = {
+        f"{label}/{n}.txt": f"{label} indeed, {n}".encode() for label in ("pos", "neg") for n in range(3)
+    }
+    kaggle.files = texts
+    edit(project, "{train: train.csv, unlabelled: test.csv}", "{train: [pos/*.txt, neg/*.txt]}")
+    edit(project, "{id: id, text: text, label: label}", "{text: text, label: folder}")
+    edit(project, "{0: sad, 1: glad}", "[pos, neg]")
+    table = ingest(project)
+    for name, text in texts.items():
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_bytes(text)
+    asked = len(kaggle.requests)
+    assert ingest(project) == table
+    assert len(kaggle.requests) == asked
+    assert len(pl.read_parquet("out/ingested.parquet")) == 6
+    edit(project, "pos/*.txt", "poss/*.txt")
+    with pytest.raises(
+        SourceError, match=r"no poss/\*.txt, neither here nor at https://www.kaggle.com/compet"
+    ):
+        ingest(project)
+
+
 def test_a_member_of_a_zip_comes_with_its_zip(project: Path, kaggle: Kaggle) -> None:
     kaggle.files = {"a/data.zip": b"PK and so on"}
     home = fetched_folder(COMPETITION, "a/data.zip/pos/*.txt", project)

@@ -58,6 +58,11 @@ DRIFT: dict[str, Any] = {
             "texts": 888,
         },
         "validation": {"texts": 1},
+        "calm": {
+            "lengths": {"median": 15.0, "median_in_train": 14.0, "more_than_chance": False, "p": 0.3},
+            "new_words": {"share": 0.13, "expected": 0.12, "more_than_chance": False, "p": 0.2},
+            "texts": 99,
+        },
     },
     "shares": {"test": {"label": "alarm", "share": 0.9, "share_in_train": 0.5, "p": 1e-4}},
 }
@@ -343,6 +348,7 @@ def test_a_role_that_differs_from_training_stands_out(project: Path) -> None:
     text = shown_text(run_stage(project))
     assert "test 50.0% 12.0% 30 14 ✗ words, lengths, labels" in text
     assert "validation – – – – ✓ no" in text
+    assert "calm 13.0% 12.0% 15 14 ✓ no" in text
     assert "test differs from training by more than chance: 50.0% of its words are new, against 12.0%" in text
     assert "its texts have 30 words in the median, against 14" in text
     assert "90.0% of its rows are alarm, against 50.0%" in text

@@ -44,7 +44,7 @@ def missing_values(splits: pl.DataFrame, task: Task) -> list[View]:
 
     Of the texts as cleaned: a text can lose all of itself there. Roles without labels lack none.
     """
-    names = {"text": task.columns.text, "text_pair": task.columns.text_pair, "label": _label_name(task)}
+    names = {name: _joined(getattr(task.columns, name)) for name in ("text", "text_pair", "label")}
     columns = [*task.text_columns, "label", *task.kept]
     roles = splits["role"].unique(maintain_order=True).to_list()
     lacking = splits.group_by("role", maintain_order=True).agg(
@@ -53,7 +53,7 @@ def missing_values(splits: pl.DataFrame, task: Task) -> list[View]:
     of_role = lacking.rows_by_key("role", named=True, unique=True)
     return [
         {
-            "column": names.get(name, name),
+            "column": names.get(name) or name,
             "is": {"text": "text", "text_pair": "second text", "label": "label"}.get(name, "kept"),
             "counts": {
                 role: 0 if name == "label" and is_unlabelled(role) else of_role[role][str(place)]
@@ -64,9 +64,9 @@ def missing_values(splits: pl.DataFrame, task: Task) -> list[View]:
     ]
 
 
-def _label_name(task: Task) -> str:
-    label = task.columns.label
-    return ", ".join(label) if isinstance(label, list) else label or "label"
+def _joined(columns: str | list[str] | None) -> str | None:
+    """The source may have one column for it, or several."""
+    return ", ".join(columns) if isinstance(columns, list) else columns
 
 
 def _lacks(splits: pl.DataFrame, name: str) -> pl.Expr:

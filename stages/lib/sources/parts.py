@@ -38,7 +38,7 @@ def find_parts(folder: Path, source: Source) -> list[Part]:
     unpulled = [entry for entry in missing if tracked_by_dvc(folder, entry)]
     if unpulled:
         raise SourceError(f"{folder}: {', '.join(unpulled)}: not here, but DVC tracks it: run `dvc pull`")
-    if missing and source.kaggle is not None:
+    if missing and source.kaggle is not None and source.hub is None:
         found = {role: _with_kaggles(folder, source.kaggle, source.entries(role)) for role in source.files}
     elif missing and not fetchable:
         raise SourceError(
@@ -58,15 +58,17 @@ def _check_pinned(folder: Path, source: Source) -> None:
 
 def _with_kaggles(folder: Path, name: str, entries: list[str]) -> list[DataFile]:
     """The files of the entries: the folder's own, and in place of each that is missing Kaggle's."""
-    files = []
+    files: dict[str, DataFile] = {}
     for entry in entries:
-        here, missing = find_files(folder, [entry])
+        found, missing = find_files(folder, [entry])
         if missing:
-            here, missing = find_files(kaggle.fetched_folder(name, entry, folder), [entry])
+            home = kaggle.fetched_folder(name, entry, folder)
+            found, missing = find_files(home, [entry])
         if missing:
-            raise SourceError(f"{folder}: no {entry} here, and none at {kaggle.page_of(name)}")
-        files += here
-    return files
+            there = nearest_files(home, entry)
+            raise SourceError(f"{folder}: no {entry}, neither here nor at {kaggle.page_of(name)}{there}")
+        files |= {file.name: file for file in found if file.name not in files}
+    return list(files.values())
 
 
 def _check_roles_apart(folder: Path, found: dict[str, list[DataFile]]) -> None:
