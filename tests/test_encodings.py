@@ -354,3 +354,12 @@ def test_a_large_file_takes_no_more_memory_than_a_small_one(tmp_path: Path) -> N
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_a_file_whose_lines_all_end_in_an_accent_is_judged_too(tmp_path: Path) -> None:
+    path = tmp_path / "short.txt"
+    path.write_bytes(b"x\r\n-\xe9\r\n")
+    with pytest.raises(SourceError, match="cannot be told for sure: as cp1252 it reads '-é'"):
+        encoding_of([path])
+    path.write_bytes("Le café\nIl a aimé\nUn degré\nDu thé\nLa beauté\n".encode("cp1252"))
+    assert encoding_of([path]) == "cp1252"

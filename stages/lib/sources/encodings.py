@@ -110,7 +110,8 @@ def _wide(head: bytes) -> str | None:
 
 def _legacy(paths: Sequence[Path]) -> str:
     sample = list(_fragments(paths))
-    fragments = [fragment for fragment in sample if decoded(fragment, "utf-8") is None]
+    # a fragment of that many bytes may end within a character; any other ends with its line
+    fragments = [each for each in sample if decoded(each, "utf-8", final=len(each) < FRAGMENT_BYTES) is None]
     readings = readings_of(fragments)
     where = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1:,} more"
     if readings and len(sample) - len(fragments) > max(1, MIXED * len(sample)):

@@ -168,10 +168,10 @@ def _is_kana(text: str) -> bool:
     return len(kana) > MUCH_KANA * len(others)
 
 
-def decoded(fragment: bytes, encoding: str) -> str | None:
-    """A character that is cut off at the end is left out; None where another is broken."""
+def decoded(fragment: bytes, encoding: str, final: bool = False) -> str | None:
+    """None where a character is broken; unless `final`, one that is cut off at the end is left out."""
     try:
-        return codecs.getincrementaldecoder(encoding)().decode(fragment)
+        return codecs.getincrementaldecoder(encoding)().decode(fragment, final)
     except UnicodeDecodeError:
         return None
 
