@@ -4,7 +4,8 @@ No row is dropped or moved: a text that becomes empty stays, and is counted. Row
 does not grow with them, in the steps or in what is counted before and after.
 """
 
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from stages.lib.cleaning.cleaning import clean, errors_of_steps
-from stages.lib.cleaning.distinct import distinct_counts
+from stages.lib.cleaning.distinct import DistinctTexts
 from stages.lib.cleaning.steps import Cleaning, Step, name_of, write_cleaning
 from stages.lib.cleaning.word_counts import sampled, word_counts
 from stages.lib.params import StageParams, load_params
+from stages.lib.sources.parquet_rows import parquet_rows, row_groups
 from stages.lib.stage import InPath, OutPath, run
-from stages.lib.tables import ROWS_PER_GROUP, replacing, write_json
+from stages.lib.tables import replacing, scratch_folder, write_json
 from stages.lib.task import Task, read_task
 
 
@@ -46,39 +48,42 @@ def original(name: str) -> str:
     return f"{name}_original"
 
 
-def measure(table: pl.LazyFrame, text_columns: list[str], scratch: Path) -> Measures:
-    """What cleaning did to each text column; characters are means over its texts."""
-    measures = {name: _measures(name) for name in text_columns}
-    numbers = table.select(
-        value.alias(f"{name}/{key}") for name in measures for key, value in measures[name].items()
-    ).collect(engine="streaming")
-    counts = distinct_counts(table, [*text_columns, *map(original, text_columns)], scratch)
-    return {
-        name: {key: numbers[f"{name}/{key}"].item() for key in measures[name]}
-        | {"distinct_before": counts[original(name)], "distinct_after": counts[name]}
-        for name in measures
-    }
+def measure(groups: Iterable[pl.DataFrame], text_columns: list[str], scratch: Path) -> Measures:
+    """What cleaning did to each text column of a table in parts; characters are means over its texts."""
+    sides = [side for name in text_columns for side in (name, original(name))]
+    distinct = {side: DistinctTexts(scratch / side) for side in sides}
+    sums = {name: Counter[str]() for name in text_columns}
+    for group in groups:
+        for name in text_columns:
+            sums[name].update(group.select(**_counts(name)).row(0, named=True))
+        for side in sides:
+            distinct[side].add(group[side])
+    return {name: _measures(sums[name], distinct[original(name)], distinct[name]) for name in text_columns}
 
 
-def _measures(name: str) -> dict[str, pl.Expr]:
+def _counts(name: str) -> dict[str, pl.Expr]:
     after, before = pl.col(name), pl.col(original(name))
-    # sums, not means: a mean of floats depends on how threads share the rows
-    texts = pl.max_horizontal(after.count(), 1)
     return {
         "texts": after.count(),
         "changed": (after != before).sum(),
         "became_empty": ((after == "") & (before != "")).sum(),
-        "characters_before": before.str.len_chars().sum() / texts,
-        "characters_after": after.str.len_chars().sum() / texts,
+        "characters_before": before.str.len_chars().sum(),
+        "characters_after": after.str.len_chars().sum(),
     }
 
 
-def count_words(table: pl.LazyFrame, task: Task, measured: Measures, rows: int) -> dict[str, Any]:
+def _measures(sums: Counter[str], before: DistinctTexts, after: DistinctTexts) -> dict[str, float]:
+    texts = max(sums["texts"], 1)
+    means = {f"characters_{side}": sums[f"characters_{side}"] / texts for side in ("before", "after")}
+    return {**sums, **means, "distinct_before": before.count(), "distinct_after": after.count()}
+
+
+def count_words(cleaned: Path, task: Task, measured: Measures, rows: int) -> dict[str, Any]:
     """The words before and after, of as many rows as `rows` in it says."""
     characters = sum(int(column["texts"] * column["characters_before"]) for column in measured.values())
-    counted = sampled(table, rows=rows, characters=characters)
+    counted = sampled(row_groups(cleaned), rows=rows, characters=characters).lazy()
     return {
-        "rows": counted.select(pl.len()).collect(engine="streaming").item(),
+        "rows": counted.select(pl.len()).collect().item(),
         "before": word_counts(counted, [original(name) for name in task.text_columns], task),
         "after": word_counts(counted, task.text_columns, task),
     }
@@ -93,33 +98,33 @@ def summarise(measured: Measures, steps: list[Step], *, rows: int, counted: int)
     return f"clean: {texts:,} texts, {changed:,} changed by {by}; {emptied:,} became empty{sample}"
 
 
-def write_in_groups(table: pl.LazyFrame, path: Path, rows: int) -> None:
+def write_in_groups(ingested: Path, cleaned: Path, text_columns: list[str], cleaning: Cleaning) -> int:
     """A group of rows at a time, each on all cores: Polars' own sink holds what it has not written yet."""
-    with ExitStack() as opened, tqdm(total=rows, unit="row", delay=2, disable=None) as bar:
-        writer = None
-        for start in range(0, max(rows, 1), ROWS_PER_GROUP):
+    stored = pq.read_metadata(ingested)
+    nothing = pl.read_parquet(ingested, n_rows=0).lazy()
+    schema = dict(with_cleaned(nothing, text_columns, cleaning).collect().schema)
+    with (
+        parquet_rows(cleaned, schema) as written,
+        tqdm(total=stored.num_rows, unit="row", delay=2, disable=None) as bar,
+    ):
+        for group in row_groups(ingested):
             with errors_of_steps():
-                group = table.slice(start, ROWS_PER_GROUP).collect(engine="streaming").to_arrow()
-            if writer is None:
-                writer = opened.enter_context(pq.ParquetWriter(path, group.schema, compression="zstd"))
-            writer.write_table(group)
+                result = with_cleaned(group.lazy(), text_columns, cleaning).collect(engine="streaming")
+            written.add_table(result)
             bar.update(len(group))
+    return int(stored.num_rows)
 
 
 def main(*, task: InPath, ingested: InPath, cleaned: OutPath, cleaning: OutPath, metrics: OutPath) -> None:
     params = load_params("clean", Params)
     chosen = Cleaning(steps=params.steps, language=params.language)
     to_learn = read_task(task)
-    text_columns = to_learn.text_columns
-    table = pl.scan_parquet(ingested)
-    rows = table.select(pl.len()).collect().item()
-    result = with_cleaned(table, text_columns, chosen)
     with replacing(cleaned) as partial:
-        write_in_groups(result, partial, rows)
+        rows = write_in_groups(ingested, partial, to_learn.text_columns, chosen)
     write_cleaning(chosen, cleaning)
-    written = pl.scan_parquet(cleaned)
-    measured = measure(written, text_columns, cleaned.with_name(f".{cleaned.name}.hashes"))
-    words = count_words(written, to_learn, measured, rows)
+    with scratch_folder(cleaned.with_name(".clean.partial")) as scratch:
+        measured = measure(row_groups(cleaned), to_learn.text_columns, scratch)
+    words = count_words(cleaned, to_learn, measured, rows)
     write_json({"rows": rows, **measured, "words": words}, metrics)
     print(summarise(measured, params.steps, rows=rows, counted=words["rows"]))
 

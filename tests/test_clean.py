@@ -11,7 +11,6 @@ import nltk
 import polars as pl
 import pytest
 
-from stages import clean
 from stages.clean import main, measure, summarise, with_cleaned
 from stages.lib.cleaning.steps import Cleaning, Replacement, StepName, read_cleaning
 from stages.lib.exceptions import CleaningError, ConfigError
@@ -186,12 +185,17 @@ def test_with_cleaned_leaves_a_kept_column_alone() -> None:
 
 
 def test_measure_counts_texts_not_nulls(tmp_path: Path) -> None:
-    table = pl.LazyFrame(
-        {"text": [None, "a"], "text_original": [None, "A"]}, schema_overrides={"text": pl.String}
-    )
-    measured = measure(table, ["text"], tmp_path / "hashes")["text"]
-    assert (measured["texts"], measured["changed"], measured["distinct_after"]) == (1, 1, 1)
-    assert not list(tmp_path.iterdir())
+    columns = {"text": [None, "a", "bb"], "text_original": [None, "A", "bb"]}
+    table = pl.DataFrame(columns, schema_overrides={"text": pl.String})
+    assert measure(table.iter_slices(1), ["text"], tmp_path)["text"] == {
+        "texts": 2,
+        "changed": 1,
+        "became_empty": 0,
+        "characters_before": 1.5,
+        "characters_after": 1.5,
+        "distinct_before": 2,
+        "distinct_after": 2,
+    }
 
 
 def test_summary_groups_thousands() -> None:
@@ -243,10 +247,11 @@ def test_a_million_characters_and_nul_and_no_text_at_all(folder: Path) -> None:
     assert (folder / "clean.json").stat().st_size < 10_000
 
 
-def test_rows_of_several_groups_stay_in_their_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clean, "ROWS_PER_GROUP", 3)
+def test_rows_of_several_groups_stay_in_their_order(folder: Path) -> None:
     texts: list[str | None] = [f"row  {number}" for number in range(10)]
     write_inputs(folder, texts, None, LIGHT)
+    table = pl.read_parquet(folder / "ingested.parquet")
+    table.write_parquet(folder / "ingested.parquet", row_group_size=3)
     run_stage(folder)
     table = pl.read_parquet(folder / "cleaned.parquet")
     assert table["text"].to_list() == [f"row {number}" for number in range(10)]

@@ -44,4 +44,6 @@ def test_no_rows_are_a_table_too(tmp_path: Path) -> None:
     with parquet_rows(tmp_path / "rows", SCHEMA):
         pass
     assert pl.read_parquet(tmp_path / "rows").schema == pl.Schema(SCHEMA)
-    assert list(row_groups(tmp_path / "rows")) == []
+    (table,) = row_groups(tmp_path / "rows")
+    assert table.is_empty()
+    assert table.schema == pl.Schema(SCHEMA)

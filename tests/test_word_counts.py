@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from stages.lib.cleaning import distinct, word_counts
-from stages.lib.cleaning.distinct import distinct_counts
+from stages.lib.cleaning.distinct import DistinctTexts
 from stages.lib.cleaning.word_counts import sampled
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.task import SourceColumns, Submission, Task
@@ -94,26 +94,25 @@ def test_a_word_of_a_million_characters_is_cut() -> None:
 
 
 def test_small_tables_are_counted_whole() -> None:
-    table = pl.LazyFrame({"text": ["a", "b"]})
-    assert sampled(table, rows=2, characters=2).collect().height == 2
+    table = pl.DataFrame({"text": ["a", "b"]})
+    assert sampled(table.iter_slices(1), rows=2, characters=2).equals(table)
 
 
 def test_large_tables_are_sampled_evenly_and_always_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_counts, "MOST_ROWS", 1_000)
     labels = ["no", "yes"] * 5_000  # in step with any fixed stride
-    table = pl.LazyFrame({"place": range(10_000), "label": labels})
-    rows = sampled(table, rows=10_000, characters=10).collect()
+    table = pl.DataFrame({"place": range(10_000), "label": labels})
+    rows = sampled(table.iter_slices(3_000), rows=10_000, characters=10)
     assert abs(rows.height - 1_000) < 20
     assert 450 < (rows["label"] == "yes").sum() < 550
     assert all(80 < (rows["place"] // 1_000 == part).sum() < 120 for part in range(10))
-    assert rows.equals(sampled(table, rows=10_000, characters=10).collect())
+    assert rows.equals(sampled(table.iter_slices(7), rows=10_000, characters=10))
 
 
 def test_long_texts_are_sampled_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_counts, "MOST_CHARACTERS", 1_000)
-    assert (
-        80 < sampled(pl.LazyFrame({"n": range(1_000)}), rows=1_000, characters=10_000).collect().height < 120
-    )
+    table = pl.DataFrame({"n": range(1_000)})
+    assert 80 < sampled(table.iter_slices(), rows=1_000, characters=10_000).height < 120
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1_000])
@@ -122,11 +121,14 @@ def test_distinct_texts_are_counted_exactly_in_any_number_of_passes(
 ) -> None:
     monkeypatch.setattr(distinct, "HASHES_AT_ONCE", at_once)
     texts = [None, "", "a", None, *(str(number % 37) for number in range(90))]
-    table = pl.LazyFrame({"text": texts, "other": ["x"] * len(texts)})
-    assert distinct_counts(table, ["text", "other"], tmp_path / "hashes") == {"text": 39, "other": 1}
-    assert not list(tmp_path.iterdir())
+    counted = DistinctTexts(tmp_path / "hashes")
+    for start in range(0, len(texts), 20):
+        counted.add(pl.Series(texts[start : start + 20], dtype=pl.String))
+    assert counted.count() == 39
 
 
 def test_no_distinct_texts(tmp_path: Path) -> None:
-    table = pl.LazyFrame({"text": pl.Series([], dtype=pl.String)})
-    assert distinct_counts(table, ["text"], tmp_path / "hashes") == {"text": 0}
+    counted = DistinctTexts(tmp_path / "hashes")
+    assert counted.count() == 0
+    counted.add(pl.Series([None], dtype=pl.String))
+    assert counted.count() == 0

@@ -1,4 +1,4 @@
-"""How many distinct texts a table has, in memory that does not grow with its rows."""
+"""How many distinct texts a column has, in memory that does not grow with its rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,39 +6,36 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from stages.lib.tables import ROWS_PER_GROUP
-
-HASHES_AT_ONCE = 2**20
+HASHES_AT_ONCE = 2**19
 
 
-def distinct_counts(table: pl.LazyFrame, columns: list[str], scratch: Path) -> dict[str, int]:
-    """Column -> how many distinct texts, nulls aside: exact, unless two of them share a hash of 64 bits.
+class DistinctTexts:
+    """Counts the distinct ones of the texts that it is given, nulls aside: exact, unless two share a hash.
 
-    Among ten million texts that has a chance of three in a million. A column's hashes stand in the file
-    `scratch` meanwhile, and are counted in as many passes as it takes to hold about a million at a time.
+    Of 64 bits: among ten million texts that has a chance of three in a million. The hashes stand in the file
+    `scratch`, and are counted in as many passes as it takes to hold about HASHES_AT_ONCE of them at a time.
     """
-    rows = table.select(pl.len()).collect().item()
-    try:
-        return {name: _distinct(table.select(name), rows, scratch) for name in columns}
-    finally:
-        scratch.unlink(missing_ok=True)
 
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._texts = 0
 
-def _distinct(texts: pl.LazyFrame, rows: int, scratch: Path) -> int:
-    with scratch.open("wb") as file:
-        for start in range(0, rows, ROWS_PER_GROUP):
-            group = texts.slice(start, ROWS_PER_GROUP).collect().to_series()
-            group.drop_nulls().hash(seed=0).to_numpy().tofile(file)
-    passes = rows // HASHES_AT_ONCE + 1
-    return sum(len(np.unique(_part(scratch, part, passes))) for part in range(passes))
+    def add(self, texts: pl.Series) -> None:
+        hashes_N = texts.drop_nulls().hash(seed=0).to_numpy()
+        self._texts += len(hashes_N)
+        with self._scratch.open("ab") as file:
+            hashes_N.tofile(file)
 
+    def count(self) -> int:
+        passes = self._texts // HASHES_AT_ONCE + 1
+        return sum(len(np.unique(self._of_pass(number, passes))) for number in range(passes))
 
-def _part(scratch: Path, part: int, parts: int) -> np.ndarray:
-    return np.concatenate([hashes_N[hashes_N % parts == part] for hashes_N in _stored(scratch)])
+    def _of_pass(self, number: int, passes: int) -> np.ndarray:
+        return np.concatenate([hashes_N[hashes_N % passes == number] for hashes_N in self._stored()])
 
-
-def _stored(scratch: Path) -> Iterator[np.ndarray]:
-    with scratch.open("rb") as file:
-        while len(hashes_N := np.fromfile(file, dtype=np.uint64, count=HASHES_AT_ONCE)):
-            yield hashes_N
-    yield np.empty(0, dtype=np.uint64)
+    def _stored(self) -> Iterator[np.ndarray]:
+        yield np.empty(0, dtype=np.uint64)
+        if self._texts:
+            with self._scratch.open("rb") as file:
+                while len(hashes_N := np.fromfile(file, dtype=np.uint64, count=HASHES_AT_ONCE)):
+                    yield hashes_N

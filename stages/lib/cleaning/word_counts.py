@@ -4,7 +4,7 @@ A word is what stands between whitespace, as it is written; in scripts that put 
 (Chinese, Japanese, Thai, Lao, Khmer, Burmese) each character, with its marks, counts as one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import polars as pl
@@ -21,17 +21,21 @@ WORD = rf"[{SPACELESS}]\p{{M}}*|[^\s\x1c-\x1f{SPACELESS}]+"
 EVERYTHING = "all"  # where there are no classes to tell apart
 
 
-def sampled(table: pl.LazyFrame, *, rows: int, characters: int) -> pl.LazyFrame:
-    """The whole table, or about as many of its rows as may be counted, spread over it evenly.
+def sampled(groups: Iterable[pl.DataFrame], *, rows: int, characters: int) -> pl.DataFrame:
+    """All rows of a table in parts, or about as many as may be counted, spread over it evenly.
 
     They depend on the number of rows and characters alone. The golden ratio picks them, so that they follow
     no pattern, such as labels that alternate.
     """
     share = min(1.0, MOST_ROWS / max(rows, 1), MOST_CHARACTERS / max(characters, 1))
     if share == 1:
-        return table
-    place = pl.col("row").cast(pl.UInt64) * 2_654_435_769 % 2**32
-    return table.with_row_index("row").filter(place < int(share * 2**32)).drop("row")
+        return pl.concat(groups)
+    kept, start = [], 0
+    for group in groups:
+        place = pl.int_range(start, start + pl.len(), dtype=pl.UInt64) * 2_654_435_769 % 2**32
+        kept.append(group.filter(place < int(share * 2**32)))
+        start += len(group)
+    return pl.concat(kept)
 
 
 def word_counts(table: pl.LazyFrame, columns: list[str], task: Task) -> dict[str, Any]:

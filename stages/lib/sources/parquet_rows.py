@@ -59,9 +59,13 @@ def parquet_rows(path: Path, schema: dict[str, pl.DataType]) -> Iterator[Parquet
 
 
 def row_groups(path: Path) -> Iterator[pl.DataFrame]:
-    """The table in the parts in which it was written."""
+    """The table in the parts in which it was written; at least one, which may be empty."""
     with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
+        if not file.num_row_groups:
+            yield _as_polars(file.schema_arrow.empty_table())
         for group in range(file.num_row_groups):
-            table = pl.from_arrow(file.read_row_group(group))
-            assert isinstance(table, pl.DataFrame)
-            yield table
+            yield _as_polars(file.read_row_group(group))
+
+
+def _as_polars(table: pa.Table) -> pl.DataFrame:
+    return pl.DataFrame(pl.from_arrow(table))
