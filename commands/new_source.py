@@ -15,16 +15,16 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.lib.column_names import role_of
-from commands.lib.given import Given, all_given
-from commands.lib.guess import Asked, Guess
-from commands.lib.guessing import guess
-from commands.lib.learning_task import doubts_about, judge
-from commands.lib.looked_at import Looked, look
-from commands.lib.placing import lay, track, undone_if_failed
-from commands.lib.shown_source import column_lines, file_lines, label_lines, row_lines, wrapped
-from commands.lib.source_roles import Cast, cast, labels_in, otherwise, rename, settle
-from commands.lib.source_yaml import source_yaml
+from commands.lib.new_source.column_names import role_of
+from commands.lib.new_source.given import Given, all_given
+from commands.lib.new_source.guess import Asked, Guess
+from commands.lib.new_source.guessing import guess
+from commands.lib.new_source.learning_task import doubts_about, judge
+from commands.lib.new_source.looked_at import Looked, look
+from commands.lib.new_source.placing import lay, track, undone_if_failed
+from commands.lib.new_source.shown_source import column_lines, file_lines, label_lines, row_lines, wrapped
+from commands.lib.new_source.source_roles import Cast, cast, labels_in, otherwise, rename, settle
+from commands.lib.new_source.source_yaml import source_yaml
 from commands.lib.terminal import visible
 from stages import ingest
 from stages.lib.exceptions import ConfigError, SourceError

@@ -32,7 +32,7 @@ from commands.lib.labelling import labeller, names_said
 from stages.lib.encoders.served import Served, read_served
 from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.sources.source_keys import as_list
+from stages.lib.source_keys import as_list
 from stages.lib.stage import run
 from stages.lib.statistics.operating import PRECISIONS, OperatingPoint
 from stages.lib.tables import replacing

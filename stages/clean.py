@@ -18,7 +18,7 @@ from stages.lib.cleaning.distinct import DistinctTexts
 from stages.lib.cleaning.steps import Cleaning, Step, name_of, write_cleaning
 from stages.lib.cleaning.word_counts import sampled, word_counts
 from stages.lib.params import StageParams, load_params
-from stages.lib.sources.parquet_rows import parquet_rows, row_groups
+from stages.lib.parquet_rows import parquet_rows, row_groups
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import replacing, scratch_folder, write_json
 from stages.lib.task import Task, read_task

@@ -19,7 +19,7 @@ from stages.lib.encoders.probing import probe
 from stages.lib.encoders.traits import reads_type_ids, write_traits
 from stages.lib.exceptions import EncoderError
 from stages.lib.params import StageParams, load_params
-from stages.lib.sources.hub_errors import explained
+from stages.lib.remotes.hub_errors import explained
 from stages.lib.stage import OutPath, run
 from stages.lib.tables import replacing_folder, write_json
 

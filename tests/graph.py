@@ -13,14 +13,17 @@ from stages.lib.config import read_yaml
 
 ROOMS = ("stages", "commands", "tests", "bench")
 ROOMS_OF_LIB: dict[str, tuple[str, ...]] = {
-    "sources": (),
-    "statistics": (),
+    "readers": (),
+    "remotes": ("readers",),
+    "sources": ("readers", "remotes"),
+    "splits": (),
     "cleaning": (),
+    "statistics": (),
     "encoders": ("cleaning", "statistics"),
     "training": ("encoders", "statistics"),
     "pages": ("statistics",),
-    "splits": (),
 }
+ROOMS_OF_COMMANDS = ("new_source",)  # each for the command of its name
 KNOBS = "params.yaml"
 # the knobs are params; the lock is read to warn and the log is written for people: no output comes of either
 NO_CODE = (KNOBS, "requirements.lock", ".textrail/timings.jsonl")
@@ -73,11 +76,12 @@ def packages_hold_no_code(project: Project) -> Iterator[str]:
 def arrows_run_one_way(project: Project) -> Iterator[str]:
     """commands -> commands.lib -> stages.lib, commands -> stages -> stages.lib; no stage imports a stage.
 
-    Within stages.lib its rooms rest on what lies in lib itself; ROOMS_OF_LIB says which of them on which.
+    Rooms of either lib rest on what lies in lib itself; ROOMS_OF_LIB says which of stages.lib's on which.
     """
     everything = tuple(f"stages/lib{room}" for room in ("", *(f"/{name}" for name in ROOMS_OF_LIB)))
+    rooms_of_commands = tuple(f"commands/lib/{name}" for name in ROOMS_OF_COMMANDS)
     allowed = {
-        "commands": ("commands", "commands/lib", "stages", *everything),
+        "commands": ("commands", "commands/lib", *rooms_of_commands, "stages", *everything),
         "commands/lib": ("commands/lib", *everything),
         "stages": everything,
         "stages/lib": ("stages/lib",),
@@ -85,6 +89,7 @@ def arrows_run_one_way(project: Project) -> Iterator[str]:
         f"stages/lib/{name}": ("stages/lib", *(f"stages/lib/{room}" for room in (name, *below)))
         for name, below in ROOMS_OF_LIB.items()
     }
+    allowed |= {room: (room, "commands/lib", *everything) for room in rooms_of_commands}
     for room, rooms in allowed.items():
         for path in sorted((project.root / room).glob("*.py")):
             for used in sorted(imported_files(path, project.root)):

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.encodings import encoding_of
-from stages.lib.sources.old_encodings import readings_of
-from stages.lib.sources.reading import Row, layout_of, read_rows
-from stages.lib.sources.source_keys import Format
+from stages.lib.readers.encodings import encoding_of
+from stages.lib.readers.old_encodings import readings_of
+from stages.lib.readers.reading import layout_of, read_rows
+from stages.lib.readers.rows import Row
+from stages.lib.source_keys import Format
 
 TEXTS = {
     "French": """J'ai commandé cet appareil il y a deux semaines et il est déjà cassé.

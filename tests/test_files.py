@@ -13,11 +13,11 @@ import pyarrow as pa
 import pytest
 
 from stages.lib.exceptions import ConfigError, SourceError
-from stages.lib.sources import archives, reading
-from stages.lib.sources.archives import open_bytes
+from stages.lib.readers import archives, reading
+from stages.lib.readers.archives import open_bytes
+from stages.lib.readers.rows import Row
 from stages.lib.sources.files import find_files
 from stages.lib.sources.parts import Part, find_parts
-from stages.lib.sources.reading import Row
 from stages.lib.sources.source import read_source
 
 CSV = b"text,label\nfirst,0\nlast,1\n"

@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources import json_rows
+from stages.lib.readers import json_rows
+from stages.lib.readers.reading import layout_of, read_rows
+from stages.lib.readers.rows import Row
+from stages.lib.source_keys import Format
 from stages.lib.sources.label_cells import as_text
-from stages.lib.sources.reading import Row, layout_of, read_rows
-from stages.lib.sources.source_keys import Format
 
 
 def read(

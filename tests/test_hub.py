@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from stages.lib.exceptions import ConfigError, SourceError
-from stages.lib.sources import hub_client, patience
-from stages.lib.sources.hub import _as_written, check_pinned
-from stages.lib.sources.hub_errors import explained
-from stages.lib.sources.source_keys import Hub
+from stages.lib.remotes import hub_client, patience
+from stages.lib.remotes.hub import _as_written, check_pinned
+from stages.lib.remotes.hub_errors import explained
+from stages.lib.source_keys import Hub
 from tests.hub_server import COMMIT, DATASET, Response, Served, serving
 
 REPOSITORY = Path(__file__).parents[1]

@@ -11,8 +11,8 @@ from stages.ingest import main
 from stages.lib.config import StrictModel
 from stages.lib.exceptions import ConfigError, SourceError, TextrailError
 from stages.lib.kinds import KINDS
+from stages.lib.source_keys import Columns, Format, Hub, RoleFile, SubmissionForm
 from stages.lib.sources.source import Source, read_source
-from stages.lib.sources.source_keys import Columns, Format, Hub, RoleFile, SubmissionForm
 from stages.lib.task import read_task
 
 SOURCE = """\

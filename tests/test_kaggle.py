@@ -15,9 +15,9 @@ from kagglesdk import kaggle_env
 
 from stages.ingest import main
 from stages.lib.exceptions import ConfigError, SourceError
-from stages.lib.sources import kaggle_client, patience
-from stages.lib.sources.kaggle import fetched_folder
-from stages.lib.sources.kaggle_client import PatientAdapter
+from stages.lib.remotes import kaggle_client, patience
+from stages.lib.remotes.kaggle import fetched_folder
+from stages.lib.remotes.kaggle_client import PatientAdapter
 from tests.kaggle_server import COMPETITION, DATASET, TOKEN, VERSION, Kaggle, error, serving
 
 SOURCE = f"""\

@@ -22,8 +22,8 @@ from openpyxl import Workbook
 from typer.testing import CliRunner
 
 from commands import new_source
-from commands.lib import placing
-from commands.lib.given import all_given
+from commands.lib.new_source import placing
+from commands.lib.new_source.given import all_given
 from stages.lib.config import read_yaml
 from stages.lib.exceptions import ConfigError, SourceError, TextrailError
 from stages.lib.sources.source import Source, read_source

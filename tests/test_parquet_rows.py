@@ -6,8 +6,8 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from stages.lib.sources import parquet_rows as module
-from stages.lib.sources.parquet_rows import parquet_rows, row_groups
+from stages.lib import parquet_rows as module
+from stages.lib.parquet_rows import parquet_rows, row_groups
 
 SCHEMA: dict[str, pl.DataType] = {"text": pl.String(), "label": pl.List(pl.String)}
 

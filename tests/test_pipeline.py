@@ -253,9 +253,21 @@ SPOILT_CODE = [
     ),
     (
         graph.arrows_run_one_way,
-        "stages/lib/sources/reading.py",
+        "stages/lib/readers/reading.py",
         "from stages.lib.statistics.scores import scores",
-        "stages/lib/sources/reading.py: imports stages/lib/statistics/scores.py",
+        "stages/lib/readers/reading.py: imports stages/lib/statistics/scores.py",
+    ),
+    (
+        graph.arrows_run_one_way,
+        "stages/lib/readers/reading.py",
+        "from stages.lib.sources.source import read_source",
+        "stages/lib/readers/reading.py: imports stages/lib/sources/source.py",
+    ),
+    (
+        graph.arrows_run_one_way,
+        "commands/lib/terminal.py",
+        "from commands.lib.new_source.guess import Guess",
+        "commands/lib/terminal.py: imports commands/lib/new_source/guess.py",
     ),
     (
         graph.arrows_run_one_way,

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.reading import Row, layout_of, read_rows
-from stages.lib.sources.source_keys import Format
+from stages.lib.readers.reading import layout_of, read_rows
+from stages.lib.readers.rows import Row
+from stages.lib.source_keys import Format
 
 
 def read(

@@ -15,7 +15,7 @@ from stages.lib.config import StrictModel, read_config
 from stages.lib.exceptions import ConfigError, RunError
 from stages.lib.kinds import KINDS, Facts
 from stages.lib.params import StageParams, load_params
-from stages.lib.sources.source_keys import nearest
+from stages.lib.source_keys import nearest
 from stages.lib.statistics.scores import metric_names
 from stages.lib.task import Task
 

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 from pydantic import Field, field_validator
 
 from stages.lib.params import StageParams
-from stages.lib.sources.source_keys import nearest
+from stages.lib.source_keys import nearest
 from stages.lib.training.knobs import Params as Knobs
 
 SIGNIFICANT_DIGITS = 3  # what is trained with is what `--apply` writes

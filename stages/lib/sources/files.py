@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.archives import is_hidden, members
-from stages.lib.sources.source_keys import nearest
+from stages.lib.readers.archives import is_hidden, members
+from stages.lib.source_keys import nearest
 
 SHOWN = 10  # names in a message
 OWN_FILE = "source.yaml"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from stages.lib.kinds import Kind
+from stages.lib.source_keys import LabelColumn, raw_text
 from stages.lib.sources.source import Source
-from stages.lib.sources.source_keys import LabelColumn, raw_text
 
 SPELLINGS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}  # YAML reads them as one
 LARGEST_EXACT = 2**53  # of a float: up to here every whole number is one

@@ -6,10 +6,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources import hub, kaggle
+from stages.lib.readers.reading import layout_of, read_rows
+from stages.lib.readers.rows import PLACES, Layout, Row
+from stages.lib.remotes import hub, kaggle
 from stages.lib.sources.files import DataFile, find_files, nearest_files, tracked_by_dvc
-from stages.lib.sources.reading import Row, layout_of, read_rows
-from stages.lib.sources.rows import PLACES, Layout
 from stages.lib.sources.source import SOURCE_FILE, Source, Wanted
 
 PLAIN_TEXT = ("lines", "documents")

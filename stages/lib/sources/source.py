@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from stages.lib.config import StrictModel, read_config
 from stages.lib.exceptions import SourceError
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.sources.source_keys import (
+from stages.lib.source_keys import (
     Columns,
     Files,
     Format,

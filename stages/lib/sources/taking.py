@@ -13,13 +13,13 @@ from tqdm import tqdm
 
 from stages.lib.exceptions import SourceError
 from stages.lib.labels import NAME_TYPE_OF_KINDS
+from stages.lib.parquet_rows import ParquetRows, parquet_rows, row_groups
+from stages.lib.readers.rows import Row
+from stages.lib.source_keys import Columns, nearest
 from stages.lib.sources.ids import Ids
 from stages.lib.sources.label_cells import Label, as_text, read_label
-from stages.lib.sources.parquet_rows import ParquetRows, parquet_rows, row_groups
 from stages.lib.sources.parts import Part
-from stages.lib.sources.rows import Row
 from stages.lib.sources.source import SOURCE_FILE, Source
-from stages.lib.sources.source_keys import Columns, nearest
 from stages.lib.task import joined
 
 REJECTED: dict[str, pl.DataType] = {

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from stages.lib.exceptions import ConfigError, SourceError
-from stages.lib.sources.archives import located
+from stages.lib.readers.archives import located
 from stages.lib.sources.files import find_files
 from stages.lib.sources.source import SOURCE_FILE, Source, read_source
 

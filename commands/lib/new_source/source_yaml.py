@@ -7,11 +7,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from commands.lib.guess import Guess
-from commands.lib.looked_at import Looked
+from commands.lib.new_source.guess import Guess
+from commands.lib.new_source.looked_at import Looked
 from commands.lib.params_file import as_yaml
 from commands.lib.widths import cells_wide
-from stages.lib.sources.source_keys import raw_text
+from stages.lib.source_keys import raw_text
 
 HEAD = """\
 # Written by `python -m commands.new_source`, from what the files hold; beside each line stands what it was

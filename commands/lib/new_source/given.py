@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from commands.lib.column_names import role_of
+from commands.lib.new_source.column_names import role_of
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.archives import is_hidden, telling_name
-from stages.lib.sources.reading import TYPES
+from stages.lib.readers.archives import is_hidden, telling_name
+from stages.lib.readers.reading import TYPES
 
 DATA_SUFFIXES = (*TYPES, ".gz", ".zst", ".zip")
 

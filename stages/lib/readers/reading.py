@@ -12,16 +12,23 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.archives import open_bytes, telling_name
-from stages.lib.sources.columnar import read_arrow, read_parquet
-from stages.lib.sources.encodings import encoding_of
-from stages.lib.sources.json_rows import is_json_lines, read_json, read_json_lines
-from stages.lib.sources.plain_texts import open_text, read_document, read_lines
-from stages.lib.sources.rows import PLACES, Layout, check_names, escaped, is_text, not_decoded
-from stages.lib.sources.rows import Row as Row  # whoever reads rows takes them from here
-from stages.lib.sources.rows import check_columns as check_columns
-from stages.lib.sources.sheets import choose_sheet, read_excel
-from stages.lib.sources.source_keys import Format, FormatType
+from stages.lib.readers.archives import open_bytes, telling_name
+from stages.lib.readers.columnar import read_arrow, read_parquet
+from stages.lib.readers.encodings import encoding_of
+from stages.lib.readers.json_rows import is_json_lines, read_json, read_json_lines
+from stages.lib.readers.plain_texts import open_text, read_document, read_lines
+from stages.lib.readers.rows import (
+    PLACES,
+    Layout,
+    Row,
+    check_columns,
+    check_names,
+    escaped,
+    is_text,
+    not_decoded,
+)
+from stages.lib.readers.sheets import choose_sheet, read_excel
+from stages.lib.source_keys import Format, FormatType
 
 TYPES: dict[str, FormatType] = {
     ".csv": "csv",

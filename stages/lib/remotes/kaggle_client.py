@@ -22,7 +22,7 @@ from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
 from requests import sessions
 from requests.adapters import HTTPAdapter
 
-from stages.lib.sources.patience import pause_s
+from stages.lib.remotes.patience import pause_s
 
 LENGTHS = ("Content-Length", "Transfer-Encoding")  # by either of them a body that breaks off is noticed
 CONNECT_S, ANSWER_S = 5.0, 15.0  # as kagglehub has them where it has any

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.archives import open_bytes
-from stages.lib.sources.old_encodings import Reading, decoded, readings_of
-from stages.lib.sources.rows import ESCAPE, escaped
+from stages.lib.readers.archives import open_bytes
+from stages.lib.readers.old_encodings import Reading, decoded, readings_of
+from stages.lib.readers.rows import ESCAPE, escaped
 
 MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF8: "utf-8-sig",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from stages.lib.exceptions import TextrailError
-from stages.lib.sources.patience import asked_pause_s
+from stages.lib.remotes.patience import asked_pause_s
 
 
 @contextmanager

@@ -4,10 +4,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from commands.lib.columns import Column
-from commands.lib.guess import Guess
-from commands.lib.looked_at import Looked
-from commands.lib.source_yaml import name_of
+from commands.lib.new_source.columns import Column
+from commands.lib.new_source.guess import Guess
+from commands.lib.new_source.looked_at import Looked
+from commands.lib.new_source.source_yaml import name_of
 from commands.lib.terminal import visible
 from commands.lib.widths import cells_wide, padded, shortened
 

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from kagglehub.exceptions import DataCorruptionError, UnauthenticatedError
 
-from stages.lib.sources.patience import asked_pause_s
+from stages.lib.remotes.patience import asked_pause_s
 
 SECRETS = ("KAGGLE_API_TOKEN", "KAGGLE_KEY", "KAGGLE_USERNAME")
 TOKEN = "make a token at https://www.kaggle.com/settings/api and set KAGGLE_API_TOKEN to it"

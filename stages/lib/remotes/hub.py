@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from stages.lib.exceptions import ConfigError, SourceError
-from stages.lib.sources.hub_errors import explained
-from stages.lib.sources.reading import Row, check_columns
-from stages.lib.sources.source_keys import Hub, nearest
+from stages.lib.readers.rows import Row, check_columns
+from stages.lib.remotes.hub_errors import explained
+from stages.lib.source_keys import Hub, nearest
 
 ROWS_AT_ONCE = 1_000
 UNLABELLED = -1  # a ClassLabel's number for: nobody has labelled this row
@@ -27,7 +27,7 @@ def check_pinned(hub: Hub, where: str) -> None:
     """Raises ConfigError where the revision is a branch or a tag; asks the Hub only then."""
     if re.fullmatch("[0-9a-f]{40}", hub.revision):
         return
-    from stages.lib.sources.hub_client import commit_of
+    from stages.lib.remotes.hub_client import commit_of
 
     found = f"{where}: hub.revision: found {hub.revision!r}; a branch or a tag moves: give the commit"
     try:
@@ -87,7 +87,7 @@ def _stored(hub: Hub, split: str) -> Any:
 
 def _streamed(hub: Hub, split: str) -> Any:
     """The split, read file by file as the rows are asked for; none of them stays on this disk."""
-    from stages.lib.sources.hub_files import stream_verified_files, verify
+    from stages.lib.remotes.hub_files import stream_verified_files, verify
 
     builder, refusal = _builder(hub.dataset, hub.config, hub.revision)
     if refusal is not None:
@@ -108,7 +108,7 @@ def _check_split(hub: Hub, split: str, known: list[str]) -> None:
 @cache  # one download serves every role
 def _prepared(dataset: str, config: str | None, revision: str) -> Any:
     """The dataset's builder, with the splits of this very commit on this disk."""
-    from stages.lib.sources.hub_files import fetch, verify
+    from stages.lib.remotes.hub_files import fetch, verify
 
     what = _named(Hub(dataset=dataset, revision=revision))
     builder, refusal = _builder(dataset, config, revision)
@@ -133,7 +133,7 @@ def _builder(dataset: str, config: str | None, revision: str) -> tuple[Any, Sour
     """
     import datasets
 
-    from stages.lib.sources.hub_client import refusal_of
+    from stages.lib.remotes.hub_client import refusal_of
 
     datasets.logging.set_verbosity(CRITICAL)  # what ends in an error is told in its message
     if not sys.stderr.isatty():

@@ -17,9 +17,9 @@ from python_calamine import (
 )
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.archives import open_seekable
-from stages.lib.sources.rows import Layout, Row, check_columns, check_names
-from stages.lib.sources.source_keys import nearest
+from stages.lib.readers.archives import open_seekable
+from stages.lib.readers.rows import Layout, Row, check_columns, check_names
+from stages.lib.source_keys import nearest
 
 
 def choose_sheet(path: Path, stated: str | None) -> tuple[str, str]:

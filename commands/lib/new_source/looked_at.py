@@ -8,15 +8,15 @@ from typing import Any
 
 from tqdm import tqdm
 
-from commands.lib.column_names import GROUP, ID, LABEL, TEXT, TIME, hint
-from commands.lib.columns import Column, number_in
-from commands.lib.delimiting import how_delimited
-from commands.lib.given import Given, suffix_of
+from commands.lib.new_source.column_names import GROUP, ID, LABEL, TEXT, TIME, hint
+from commands.lib.new_source.columns import Column, number_in
+from commands.lib.new_source.delimiting import how_delimited
+from commands.lib.new_source.given import Given, suffix_of
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.plain_texts import open_text
-from stages.lib.sources.reading import DELIMITERS, QUOTING, TYPES, layout_of, read_rows
-from stages.lib.sources.rows import Layout, Row
-from stages.lib.sources.source_keys import Format
+from stages.lib.readers.plain_texts import open_text
+from stages.lib.readers.reading import DELIMITERS, QUOTING, TYPES, layout_of, read_rows
+from stages.lib.readers.rows import Layout, Row
+from stages.lib.source_keys import Format
 
 SAMPLE = 1 << 20  # characters
 MOST_COLUMNS = 1_000

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.archives import open_seekable
-from stages.lib.sources.rows import ESCAPE, Layout, Row, check_columns, check_names, escaped
+from stages.lib.readers.archives import open_seekable
+from stages.lib.readers.rows import ESCAPE, Layout, Row, check_columns, check_names, escaped
 
 ROWS_AT_ONCE = 1_000
 ARROW_FILE = b"ARROW1"

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from commands.lib.column_names import ID, hint, is_submission, role_of
-from commands.lib.given import Given
-from commands.lib.guess import Guess
-from commands.lib.guessing import names_for
-from commands.lib.looked_at import Looked
+from commands.lib.new_source.column_names import ID, hint, is_submission, role_of
+from commands.lib.new_source.given import Given
+from commands.lib.new_source.guess import Guess
+from commands.lib.new_source.guessing import names_for
+from commands.lib.new_source.looked_at import Looked
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.source_keys import nearest
+from stages.lib.source_keys import nearest
 from stages.lib.task import UNLABELLED, is_unlabelled
 
 

@@ -2,14 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 
-from commands.lib.column_names import GROUP, ID, LABEL, TEXT, TIME, hint, is_pair
-from commands.lib.columns import Column
-from commands.lib.guess import Asked, Guess
-from commands.lib.learning_task import MOST_LABELS, TASKS, Columns, kind_of, separator_of, values_of
+from commands.lib.new_source.column_names import GROUP, ID, LABEL, TEXT, TIME, hint, is_pair
+from commands.lib.new_source.columns import Column
+from commands.lib.new_source.guess import Asked, Guess
+from commands.lib.new_source.learning_task import (
+    MOST_LABELS,
+    TASKS,
+    Columns,
+    kind_of,
+    separator_of,
+    values_of,
+)
 from commands.lib.terminal import visible
 from stages.lib.exceptions import SourceError
+from stages.lib.source_keys import nearest
 from stages.lib.sources.source import OWN_COLUMNS
-from stages.lib.sources.source_keys import nearest
 
 MOST_KEPT_VALUES = 300
 CLOSE = 1.5  # of two candidates: less between their scores is said

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.plain_texts import open_text
-from stages.lib.sources.rows import Layout, Row, check_columns, escaped, is_text, not_decoded
+from stages.lib.readers.plain_texts import open_text
+from stages.lib.readers.rows import Layout, Row, check_columns, escaped, is_text, not_decoded
 
 READ_AT_ONCE = 2**16  # characters
 LONGEST_VALUE = 2**26  # characters of one element, or of an object of columns

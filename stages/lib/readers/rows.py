@@ -5,7 +5,7 @@ import re
 from typing import Any, NamedTuple
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.source_keys import nearest
+from stages.lib.source_keys import nearest
 
 ESCAPE = "textrail.escape"  # our handler of bytes that cannot be decoded
 PLACES = ("folder", "file")  # columns that every file has: where it stands

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from commands.lib.column_names import NEGATIVE, POSITIVE, hint, words_of
-from commands.lib.columns import LONGEST_CELL, LONGEST_VALUE, MOST_VALUES, Column, number_in
-from commands.lib.guess import Guess
+from commands.lib.new_source.column_names import NEGATIVE, POSITIVE, hint, words_of
+from commands.lib.new_source.columns import LONGEST_CELL, LONGEST_VALUE, MOST_VALUES, Column, number_in
+from commands.lib.new_source.guess import Guess
 from stages.lib.exceptions import SourceError
 from stages.lib.kinds import Kind
 from stages.lib.sources.label_cells import NOBODYS

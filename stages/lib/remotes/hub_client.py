@@ -15,8 +15,8 @@ from huggingface_hub import HfApi, constants, set_client_factory
 from huggingface_hub.utils import _http, logging
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.hub_errors import explained
-from stages.lib.sources.patience import pause_s
+from stages.lib.remotes.hub_errors import explained
+from stages.lib.remotes.patience import pause_s
 
 QUESTION_S = 5.0  # for what a person waits at the terminal
 LONGEST_RESTARTS = 3  # of a file whose server does not go on where it broke off

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.archives import open_bytes
-from stages.lib.sources.rows import ESCAPE, PLACES, Layout, Row, check_columns, escaped, is_text, not_decoded
+from stages.lib.readers.archives import open_bytes
+from stages.lib.readers.rows import ESCAPE, PLACES, Layout, Row, check_columns, escaped, is_text, not_decoded
 
 LONGEST_DOCUMENT = 2**26  # characters
 HINT = "; it is read as plain text: if it is a table, say format: {type: csv} or tsv"

@@ -18,7 +18,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from stages.lib.exceptions import SourceError
-from stages.lib.sources.source_keys import nearest
+from stages.lib.source_keys import nearest
 
 PACKED = (".gz", ".gzip", ".zst", ".zstd")  # suffixes behind which a name goes on
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"

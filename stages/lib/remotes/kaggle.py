@@ -26,7 +26,7 @@ def check_pinned(kaggle: str, where: str) -> None:
     found = f"{where}: kaggle: found {kaggle!r}; a dataset changes: give its version, as {kaggle}/versions/"
     try:
         with _asking(f"Kaggle dataset {kaggle}", kaggle):
-            from stages.lib.sources.kaggle_client import current_version
+            from stages.lib.remotes.kaggle_client import current_version
 
             version = current_version(kaggle)
     except SourceError as refusal:
@@ -43,7 +43,7 @@ def fetched_folder(kaggle: str, entry: str, folder: Path) -> Path:
     where = f"{page_of(kaggle)}/data" if "/" not in kaggle else page_of(kaggle)
     hand = f"or download it by hand from {where}, lay it in {folder} and run `dvc repro` again"
     with _asking(f"{folder}: no {entry} here; Kaggle, {kaggle}", kaggle, hand):
-        from stages.lib.sources.kaggle_client import fetched
+        from stages.lib.remotes.kaggle_client import fetched
 
         name = _file_of(entry)
         path = fetched(kaggle, name)
@@ -71,7 +71,7 @@ def _asking(what: str, kaggle: str, otherwise: str = "") -> Iterator[None]:
     except Exception as error:  # its own, those of requests and zipfile, OSError; all end in one message
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise  # a full disk is none of Kaggle's doing
-        from stages.lib.sources.kaggle_errors import reason
+        from stages.lib.remotes.kaggle_errors import reason
 
         after = f"; {otherwise}" if otherwise else ""
         raise SourceError(f"{what}: {reason(error, page_of(kaggle))}{after}") from error

@@ -1,0 +1,1 @@
+"""What commands.new_source concludes of files, and how it writes and shows that."""

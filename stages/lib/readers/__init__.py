@@ -1,0 +1,1 @@
+"""Files of any kind as rows, each with the place where it stands."""
