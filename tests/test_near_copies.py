@@ -160,11 +160,11 @@ def test_no_text_and_one_text_have_no_copies() -> None:
 
 def test_a_crowd_costs_no_square_and_each_of_it_has_a_copy() -> None:
     begun = time.process_time()
-    texts = [f"the same long line about a storm that nobody saw coming in number {n}" for n in range(4_000)]
+    texts = [f"the same long line about a storm that nobody saw coming in number {n}" for n in range(2_000)]
     found = find_near_copies(pl.DataFrame({"text": texts}), 0.8)
-    assert set(found.pairs["second"]) == set(range(1, 4_000))
-    assert len(found.pairs) < 4_000 * COMPARED * 3
-    assert found.crowded > 3_500
+    assert set(found.pairs["second"]) == set(range(1, 2_000))
+    assert len(found.pairs) < 2_000 * COMPARED * 3
+    assert found.crowded > 1_500
     assert time.process_time() - begun < 60
 
 
@@ -192,7 +192,7 @@ print(len(found.pairs), hashlib.sha256(json.dumps(found.pairs.rows()).encode()).
 
 def test_the_same_pairs_on_any_number_of_threads() -> None:
     printed = set()
-    for threads in ("1", "2", "5"):
+    for threads in ("1", "5"):
         counts = {"POLARS_MAX_THREADS": threads, "RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
         told = subprocess.run(
             (sys.executable, "-c", PRINT_PAIRS),
