@@ -30,6 +30,7 @@ from stages import ingest
 from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.params import PARAMS_FILE, load_params
+from stages.lib.roles import in_order
 from stages.lib.sources.label_cells import NOBODYS
 from stages.lib.sources.parts import find_parts
 from stages.lib.sources.source import SOURCE_FILE, read_source
@@ -129,7 +130,7 @@ def conclude(found: Cast, asked: Asked, encoding: str | None) -> tuple[dict[str,
         if role != "train" and not is_unlabelled(role) and said.task == "classification":
             add_labels(role, file, said)
     said.doubts += doubts_about(said.labels) if said.task == "classification" else []
-    return dict(sorted(settled.items(), key=lambda item: place_of(item[0]))), said
+    return {role: settled[role] for role in in_order(sorted(settled))}, said
 
 
 def named_in_form(form: list[str], said: Guess) -> dict[str, str]:
@@ -138,12 +139,6 @@ def named_in_form(form: list[str], said: Guess) -> dict[str, str]:
         return {}
     names = {"id": (said.id, form[0]), "label": (said.label, form[1])}
     return {key: there for key, (ours, there) in names.items() if ours != there}
-
-
-def place_of(role: str) -> tuple[int, str]:
-    """train, validation, test, further evaluation sets, unlabelled rows."""
-    first = ["train", "validation", "test"]
-    return (first.index(role) if role in first else 3 + is_unlabelled(role)), role
 
 
 def add_labels(role: str, file: Looked, said: Guess) -> None:
@@ -189,7 +184,7 @@ def taken_in(folder: Path, said: Guess) -> dict[str, Any]:
     fault = ingest.too_many_rejected(counts, load_params("ingest", ingest.Params).max_rejected_share)
     said.doubts += [fault] if fault else []
     numbers = ingest.count(counts, parts)
-    numbers["roles"] = dict(sorted(numbers["roles"].items(), key=lambda item: place_of(item[0])))
+    numbers["roles"] = {role: numbers["roles"][role] for role in in_order(sorted(numbers["roles"]))}
     return numbers
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from pydantic import Field
 
 from stages.lib.exceptions import SourceError
+from stages.lib.listing import listed
 from stages.lib.params import StageParams, load_params
 from stages.lib.sources.parts import Part, find_parts
 from stages.lib.sources.source import as_task, read_source
-from stages.lib.sources.taking import Counts, listed, take
+from stages.lib.sources.taking import Counts, as_reasons, take
 from stages.lib.sources.tracked import refuse_untracked
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import scratch_folder, write_json
@@ -38,7 +39,8 @@ def too_many_rejected(counts: Counts, most: float) -> str | None:
         if rejected > most * rows:
             return (
                 f"role {role}: {rejected:,} of {rows:,} rows ({100 * rejected / rows:.1f} %) cannot be used, "
-                f"where ingest.max_rejected_share in params.yaml allows {100 * most:g} %: {listed(reasons)}"
+                f"where ingest.max_rejected_share in params.yaml allows {100 * most:g} %: "
+                f"{as_reasons(reasons)}"
             )
     return None
 
@@ -65,20 +67,16 @@ def count(counts: Counts, parts: list[Part]) -> dict[str, Any]:
 
 def describe(numbers: dict[str, Any], name: str) -> list[str]:
     roles = ", ".join(f"{rows:,} {role}" for role, rows in numbers["roles"].items())
-    why = f": {listed(numbers['rejected_because'])}" if numbers["rows_rejected"] else ""
+    why = f": {as_reasons(numbers['rejected_because'])}" if numbers["rows_rejected"] else ""
     files_of: dict[str, list[str]] = {}
     for file, form in numbers["read_as"].items():
         if not USUAL.issuperset(form.split(", ")):
             files_of.setdefault(form, []).append(file)
     return [
-        *(f"ingest: read as {form}, by its looks: {_named(files)}" for form, files in files_of.items()),
+        *(f"ingest: read as {form}, by its looks: {listed(files, 3)}" for form, files in files_of.items()),
         f"ingest: {name}: {numbers['rows_in']:,} rows in, {numbers['rows_kept']:,} kept ({roles}), "
         f"{numbers['rows_rejected']:,} rejected{why}",
     ]
-
-
-def _named(files: list[str]) -> str:
-    return ", ".join(files) if len(files) < 4 else f"{files[0]}, {files[1]} and {len(files) - 2:,} more"
 
 
 def main(*, source: InPath, task: OutPath, ingested: OutPath, rejected: OutPath, metrics: OutPath) -> None:

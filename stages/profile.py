@@ -28,7 +28,7 @@ from stages.lib.pages.length_statistics import (
 )
 from stages.lib.pages.pages import html_page
 from stages.lib.pages.profile_plots import write_plots
-from stages.lib.pages.row_accounts import in_order, missing_values, rejected_rows, roles_of, row_findings
+from stages.lib.pages.row_accounts import missing_values, rejected_rows, roles_of, row_findings
 from stages.lib.pages.shown_copies import copy_findings, shown_copies
 from stages.lib.pages.shown_drift import drift_findings, shown_drift
 from stages.lib.pages.shown_frequencies import frequency_findings, label_frequencies, shown_frequencies
@@ -37,6 +37,7 @@ from stages.lib.pages.telling_words import frequent_words, telling_words, word_f
 from stages.lib.pages.training_examples import training_examples
 from stages.lib.pages.writing import Sample, writing_findings, writing_of
 from stages.lib.params import StageParams, load_params
+from stages.lib.roles import in_order
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.statistics.groups import Groups, groups_of
 from stages.lib.tables import in_use, replacing_folder, write_json, write_text

@@ -11,11 +11,12 @@ import polars as pl
 from pydantic import Field
 
 from stages.lib.exceptions import ConfigError
+from stages.lib.hashes import hash_of
 from stages.lib.label_counts import label_counts
 from stages.lib.params import StageParams, load_params
 from stages.lib.splits.copies import Copies, find_copies, linked, why_copies_go
 from stages.lib.splits.copy_counts import count_copies
-from stages.lib.splits.copy_keys import joined, normalised
+from stages.lib.splits.copy_keys import as_keys, normalised
 from stages.lib.splits.described import describe
 from stages.lib.splits.drift import drift_from_train
 from stages.lib.splits.made_roles import (
@@ -23,7 +24,6 @@ from stages.lib.splits.made_roles import (
     column_of,
     count_groups,
     group_keys,
-    hash_of,
     roles_by_hash,
     roles_by_time,
     shares_to_make,
@@ -145,7 +145,7 @@ def main(*, task: InPath, cleaned: InPath, splits: OutPath, copies: OutPath, met
     what = read_task(task)
     table = pl.read_parquet(cleaned)
     written, before = normalised(table, what), table["role"]
-    keys = joined(written)
+    keys = as_keys(written)
     table = table.with_columns(role=choose_roles(table, keys, what, params))
     found = find_copies(table, written, params.near_copies)
     table = table.with_columns(left_out=reasons_to_leave_out(table, found, what))

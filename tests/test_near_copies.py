@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.lib.splits.copy_keys import joined
+from stages.lib.splits.copy_keys import as_keys
 from stages.lib.splits.near_copies import (
     COMPARED,
     MOST_MISSED,
@@ -208,4 +208,4 @@ def test_the_same_pairs_on_any_number_of_threads() -> None:
 
 
 def test_keys_of_pairs_are_told_apart() -> None:
-    assert joined(pl.DataFrame({"text": ["a", "a b"], "text_pair": ["b c", "c"]})).n_unique() == 2
+    assert as_keys(pl.DataFrame({"text": ["a", "a b"], "text_pair": ["b c", "c"]})).n_unique() == 2

@@ -14,10 +14,10 @@ from stages.lib.encoders.traits import Traits, write_traits
 from stages.lib.pages import profile_plots
 from stages.lib.pages.length_statistics import length_histogram, length_statistics, with_lengths
 from stages.lib.pages.plots import write_png
-from stages.lib.pages.row_accounts import in_order
 from stages.lib.pages.shown_frequencies import frequency_findings, label_frequencies
 from stages.lib.pages.shown_lengths import Limits
 from stages.lib.pages.training_examples import training_examples
+from stages.lib.roles import in_order
 from stages.lib.statistics.groups import groups_of
 from stages.lib.tables import in_use, write_json, write_parquet
 from stages.lib.task import Task, write_task

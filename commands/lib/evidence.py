@@ -14,6 +14,7 @@ from commands.lib.pairing import Pairing, answered_anew, answers_of, common_task
 from commands.lib.runs import SPLITS, Run
 from stages.lib.exceptions import RunError
 from stages.lib.labels import array_of_names
+from stages.lib.listing import listed
 from stages.lib.statistics.predictions import FINETUNED
 from stages.lib.statistics.scores import scores, undefined
 from stages.lib.tables import in_use
@@ -87,7 +88,7 @@ def gather(old: Run, new: Run, model: str, role: str, *, accept: bool) -> Eviden
 def _refuse_changed(changes: Pairing, role: str) -> None:
     parts = {name: getattr(changes, name) for name in ("removed", "relabelled", "edited")}
     found = [
-        f"{len(rows):,} {name} ({', '.join(rows['id'].head(SHOWN))}{', ...' if len(rows) > SHOWN else ''})"
+        f"{len(rows):,} {name} ({listed(rows['id'].to_list(), SHOWN)})"
         for name, rows in parts.items()
         if len(rows)
     ]

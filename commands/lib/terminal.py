@@ -1,6 +1,7 @@
-"""Tables and texts for a terminal."""
+"""Tables and texts for a terminal, where a Chinese character takes two columns."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 
 from stages.lib.kinds import KINDS, Kind
 
@@ -10,9 +11,24 @@ WIDTH = 120
 
 def columns(rows: Sequence[Cells]) -> list[str]:
     """The rows with their cells below one another; a column that is empty below its name is left out."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    used = [place for place in range(len(widths)) if any(row[place] for row in rows[1:])]
-    return ["  ".join(row[place].ljust(widths[place]) for place in used).rstrip() for row in rows]
+    used = [place for place in range(len(rows[0])) if any(row[place] for row in rows[1:])]
+    return [line.rstrip() for line in padded([[row[place] for place in used] for row in rows])]
+
+
+def padded(rows: Sequence[Cells]) -> Iterator[str]:
+    """The rows with their cells below one another, all lines as wide."""
+    widths = [max(map(cells_wide, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        yield "  ".join(cell + " " * (wide - cells_wide(cell)) for cell, wide in cells)
+
+
+def cells_wide(text: str) -> int:
+    """Two for a Chinese character, none for a mark above another letter."""
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
 
 
 def visible(text: str) -> str:
@@ -21,7 +37,16 @@ def visible(text: str) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """No wider than `most`, with `…` for what is left out."""
+    if cells_wide(text) <= most:
+        return text
+    kept, used = [], 0
+    for letter in text:
+        used += cells_wide(letter)
+        if used > most - 1:
+            break
+        kept.append(letter)
+    return "".join(kept).rstrip() + "…"
 
 
 def as_interval(value: float, low: float, high: float) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -15,7 +15,7 @@ from commands.lib.new_source.given import Given, suffix_of
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.plain_texts import open_text
 from stages.lib.readers.reading import DELIMITERS, QUOTING, TYPES, layout_of, read_rows
-from stages.lib.readers.rows import Layout, Row
+from stages.lib.readers.rows import Layout, Row, with_places
 from stages.lib.source_keys import Format
 
 SAMPLE = 1 << 20  # characters
@@ -50,11 +50,8 @@ def look(given: Given, encoding: str | None) -> Looked:
 
 def _rows(given: Given, layout: Layout) -> Iterator[Row]:
     for path, name in given.files:
-        for row in read_rows(path, layout, []):
-            if given.documents and row.fault is None:
-                place = {"folder": PurePosixPath(name).parent.name, "file": name}
-                row = row._replace(cells=row.cells | place)
-            yield row
+        rows = read_rows(path, layout, [])
+        yield from with_places(rows, name) if given.documents else rows
 
 
 def _take(row: Row, looked: Looked) -> None:

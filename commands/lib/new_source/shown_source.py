@@ -8,8 +8,7 @@ from commands.lib.new_source.columns import Column
 from commands.lib.new_source.guess import Guess
 from commands.lib.new_source.looked_at import Looked
 from commands.lib.new_source.source_yaml import name_of
-from commands.lib.terminal import visible
-from commands.lib.widths import cells_wide, padded, shortened
+from commands.lib.terminal import cells_wide, cut, padded, visible
 
 LEAST_WIDTH, MOST_WIDTH = 80, 110
 NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "|", ":": "colon", " ": "space"}
@@ -47,7 +46,7 @@ def column_lines(train: Looked, said: Guess) -> Iterator[str]:
     rows = [("column", "taken as", "values")]
     for name, column in train.columns.items():
         values = "many" if column.distinct is None else f"{column.distinct:,}"
-        rows.append((shortened(visible(name), 24), taken.get(name, "-"), values))
+        rows.append((cut(visible(name), 24), taken.get(name, "-"), values))
     left = list(padded(rows))
     room = width() - cells_wide(left[0]) - 2
     shown = ["such as", *(examples(column, room) for column in train.columns.values())]
@@ -59,7 +58,7 @@ def examples(column: Column, room: int) -> str:
     few = column.values if column.values and len(column.values) <= 10 else None
     shown = list(dict.fromkeys(few or column.cells or column.values or {}))[:3]
     most = (room - 3 * (len(shown) - 1)) // max(len(shown), 1)
-    return " · ".join(shortened(visible(text).strip(), most) for text in shown)
+    return " · ".join(cut(visible(text).strip(), most) for text in shown)
 
 
 def label_lines(said: Guess) -> Iterator[str]:
@@ -76,7 +75,7 @@ def label_lines(said: Guess) -> Iterator[str]:
     for value, count in listed:
         share = f"{100 * count / total:.1f} %".rjust(7) if said.task == "classification" and total else ""
         mark = "  positive" if value == said.positive else ""
-        name = shortened(visible(name_of(value, said)), 30)
+        name = cut(visible(name_of(value, said)), 30)
         bar = "█" * max(1, round(24 * count / most))
         rows.append((f"  {name}", f"{count:,}".rjust(wide), *([share] if share else []), bar + mark))
     yield from table(rows)
@@ -94,7 +93,7 @@ def row_lines(numbers: dict[str, Any]) -> Iterator[str]:
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Cells below one another; a row is cut where the screen ends."""
-    yield from (shortened(line.rstrip(), width()) for line in padded(rows))
+    yield from (cut(line.rstrip(), width()) for line in padded(rows))
 
 
 def wrapped(text: str, first: str, indent: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from ruamel.yaml.error import YAMLError
 from commands.lib.new_source.guess import Guess
 from commands.lib.new_source.looked_at import Looked
 from commands.lib.params_file import as_yaml
-from commands.lib.widths import cells_wide
+from commands.lib.terminal import cells_wide
 from stages.lib.source_keys import raw_text
 
 HEAD = """\

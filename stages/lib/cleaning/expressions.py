@@ -14,9 +14,10 @@ import polars as pl
 
 from stages.lib.cleaning.mapping import over_texts
 from stages.lib.cleaning.steps import REFERENCE, Replacement, StepName
+from stages.lib.scripts import UNSPACED
 
 # Scripts whose words are one or two characters long, or that put no space between words and links.
-DENSE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Hangul}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+DENSE = rf"{UNSPACED}\p{{Hangul}}"
 # Python's \w, character for character; Rust's holds combining marks too, but not numbers such as ² and ½.
 WORD = r"\p{L}\p{N}_"
 # Marks that belong to letters; those that make 1️⃣ of a 1 do not.

@@ -10,14 +10,14 @@ from typing import Any
 import polars as pl
 
 from stages.lib.kinds import Kind
+from stages.lib.scripts import UNSPACED
 from stages.lib.task import Task
 
 MOST_ROWS, MOST_CHARACTERS = 100_000, 50_000_000  # counted; of larger tables, a sample
 FREQUENT = 20
 LONGEST = 100  # characters of a word that are told apart
 
-SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-WORD = rf"[{SPACELESS}]\p{{M}}*|[^\s\x1c-\x1f{SPACELESS}]+"
+WORD = rf"[{UNSPACED}]\p{{M}}*|[^\s\x1c-\x1f{UNSPACED}]+"
 EVERYTHING = "all"  # where there are no classes to tell apart
 
 

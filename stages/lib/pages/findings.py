@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from stages.lib.listing import listed
+
 
 class Finding(NamedTuple):
     section: str  # of the page: the id of its heading's section
@@ -14,7 +16,5 @@ def named(name: str) -> str:
     return f"\u2068{name}\u2069"
 
 
-def listed(names: list[str], most: int = 5) -> str:
-    """`a, b, c`; of more than `most` the first, and how many there are."""
-    shown = ", ".join(named(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+def some(names: list[str]) -> str:
+    return listed([named(name) for name in names], 5)

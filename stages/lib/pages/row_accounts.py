@@ -1,24 +1,16 @@
 """Where the source's rows are: in use by role, left out and why, rejected and why; and what rows lack."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
-from stages.lib.pages.findings import Finding, listed
+from stages.lib.pages.findings import Finding, some
 from stages.lib.pages.shown_examples import clipped
+from stages.lib.roles import in_order
 from stages.lib.task import Task, is_unlabelled
 
 View = dict[str, Any]
 MANY_REJECTED = 0.01  # of the source's rows
-FIRST = ("train", "validation", "test")
-
-
-def in_order(roles: Iterable[str]) -> list[str]:
-    """Training first, what nobody has labelled last, others as they come."""
-    return sorted(
-        roles, key=lambda role: FIRST.index(role) if role in FIRST else len(FIRST) + is_unlabelled(role)
-    )
 
 
 def roles_of(splits: pl.DataFrame) -> list[View]:
@@ -44,7 +36,12 @@ def missing_values(splits: pl.DataFrame, task: Task) -> list[View]:
 
     Of the texts as cleaned: a text can lose all of itself there. Roles without labels lack none.
     """
-    names = {name: _joined(getattr(task.columns, name)) for name in ("text", "text_pair", "label")}
+    label = task.columns.label
+    names = {
+        "text": task.columns.text_name,
+        "text_pair": task.columns.text_pair,
+        "label": ", ".join(label) if isinstance(label, list) else label,
+    }
     columns = [*task.text_columns, "label", *task.kept]
     roles = splits["role"].unique(maintain_order=True).to_list()
     lacking = splits.group_by("role", maintain_order=True).agg(
@@ -62,11 +59,6 @@ def missing_values(splits: pl.DataFrame, task: Task) -> list[View]:
         }
         for place, name in enumerate(columns)
     ]
-
-
-def _joined(columns: str | list[str] | None) -> str | None:
-    """The source may have one column for it, or several."""
-    return ", ".join(columns) if isinstance(columns, list) else columns
 
 
 def _lacks(splits: pl.DataFrame, name: str) -> pl.Expr:
@@ -121,7 +113,7 @@ def row_findings(splits: pl.DataFrame, rejected: pl.DataFrame, missing: list[Vie
         found.append(
             Finding(
                 "rows",
-                f"Rows of {listed(unlabelled)} have no label and are left out.",
+                f"Rows of {some(unlabelled)} have no label and are left out.",
                 "Label them, or give them to the role `unlabelled` in source.yaml, which is predicted.",
             )
         )

@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 
 from stages.lib.pages.findings import Finding
-from stages.lib.pages.row_accounts import in_order
 from stages.lib.pages.shown_examples import clipped
+from stages.lib.roles import in_order
 from stages.lib.task import Task, is_unlabelled
 
 View = dict[str, Any]

@@ -4,7 +4,7 @@ from typing import Any
 
 from stages.lib.pages.findings import Finding, named
 from stages.lib.pages.pages import as_percent
-from stages.lib.pages.row_accounts import in_order
+from stages.lib.roles import in_order
 
 View = dict[str, Any]
 

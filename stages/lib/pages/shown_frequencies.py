@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.lib.pages.findings import Finding, listed
+from stages.lib.pages.findings import Finding, some
 from stages.lib.statistics.groups import Groups
 from stages.lib.task import Task
 
@@ -58,7 +58,7 @@ def frequency_findings(frequencies: pl.DataFrame, task: Task) -> list[Finding]:
         found.append(
             Finding(
                 "labels",
-                f"Fewer than {FEW_TO_LEARN} training rows of {listed(few)}.",
+                f"Fewer than {FEW_TO_LEARN} training rows of {some(few)}.",
                 "Label more of them, or give them a neighbouring label's name in the source.",
             )
         )
@@ -68,7 +68,7 @@ def frequency_findings(frequencies: pl.DataFrame, task: Task) -> list[Finding]:
         found.append(
             Finding(
                 "labels",
-                f"Fewer than {FEW_TO_JUDGE} rows of {listed(labels)} in {listed(roles)}.",
+                f"Fewer than {FEW_TO_JUDGE} rows of {some(labels)} in {some(roles)}.",
                 "Read the intervals of their scores: one row more or less moves them by a tenth and more.",
             )
         )

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.lib.pages.findings import Finding, listed
+from stages.lib.pages.findings import Finding, some
+from stages.lib.scripts import UNSPACED
 from stages.lib.statistics.groups import Groups, in_groups
 
 View = dict[str, Any]
 
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}ー\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _SPACED = rf"[\p{{L}}\p{{M}}\p{{N}}--[{UNSPACED}]]"
 WORD = rf"{_SPACED}+(?:['’_]+{_SPACED}+)*"
 ROWS_AT_ONCE = 50_000  # a row becomes a row a word
@@ -115,7 +115,7 @@ def word_findings(shown: list[View]) -> list[Finding]:
         Finding(
             "words",
             "Some words stand in more than half of the training texts of a label, and in hardly any other: "
-            f"{listed(given)}.",
+            f"{some(given)}.",
             "Does the label, or what it was made from, stand in the text? Then the model will learn that "
             "alone: take it out with a step of clean.steps.",
         )

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from stages.lib.pages.findings import Finding, listed
+from stages.lib.pages.findings import Finding, some
 from stages.lib.statistics.slices import NO_VALUE, SCRIPTS, scripts
 
 View = dict[str, Any]
@@ -162,7 +162,7 @@ def writing_findings(shown: list[View], encoder: str) -> list[Finding]:
     return [
         Finding(
             "writing",
-            f"The tokenizer of {encoder} suits {listed([row['script'] for row in badly])} badly ({details}).",
+            f"The tokenizer of {encoder} suits {some([row['script'] for row in badly])} badly ({details}).",
             "Take an encoder made for your language, or a multilingual one: set encoder.name to "
             f"{', '.join(MULTILINGUAL[:-1])} or {MULTILINGUAL[-1]}, and encoder.revision to its "
             "commit, which git ls-remote https://huggingface.co/<name> HEAD prints.",

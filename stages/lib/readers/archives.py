@@ -18,6 +18,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from stages.lib.exceptions import SourceError
+from stages.lib.listing import listed
 from stages.lib.source_keys import nearest
 
 PACKED = (".gz", ".gzip", ".zst", ".zstd")  # suffixes behind which a name goes on
@@ -128,10 +129,9 @@ def _only_member(archive: Path) -> str:
         return next(iter(there))
     if not there:
         raise SourceError(f"{archive}: no file in it")
-    some = ", ".join(list(there)[:5]) + (", ..." if len(there) > 5 else "")
     raise SourceError(
-        f"{archive}: {len(there):,} files in it: {some}; say which: {archive.name}/{next(iter(there))}, or a "
-        f"pattern such as {archive.name}/**/*.txt"
+        f"{archive}: {len(there):,} files in it: {listed(list(there), 5)}; say which: "
+        f"{archive.name}/{next(iter(there))}, or a pattern such as {archive.name}/**/*.txt"
     )
 
 

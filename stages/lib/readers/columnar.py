@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.archives import open_seekable
-from stages.lib.readers.rows import ESCAPE, Layout, Row, check_columns, check_names, escaped
+from stages.lib.readers.rows import ESCAPE, Layout, Row, check_columns, check_names, escaped, shortest
 
 ROWS_AT_ONCE = 1_000
 ARROW_FILE = b"ARROW1"
+NARROW: dict[str, type[np.floating[Any]]] = {"float": np.float32, "halffloat": np.float16}  # Arrow's names
 BYTES = "bytes, which are no text"
 
 
@@ -89,8 +90,8 @@ def _values(column: Any) -> list[Any]:
         return _texts(column)
     if pa.types.is_floating(kind):
         numbers = column.to_pylist()
-        shortest = pa.types.is_float32(kind) or pa.types.is_float16(kind)
-        return [None if n is None or n != n else _shortest(n, kind) if shortest else n for n in numbers]
+        narrow = NARROW.get(str(kind))
+        return [None if n is None or n != n else shortest(n, narrow) if narrow else n for n in numbers]
     if pa.types.is_temporal(kind):
         return [None if text is None else _as_in_csv(text) for text in column.cast(pa.string()).to_pylist()]
     if pa.types.is_decimal(kind):
@@ -127,11 +128,6 @@ def _text_or_bytes(value: bytes) -> str | bytes:
         return value.decode()
     except UnicodeDecodeError:
         return value
-
-
-def _shortest(number: float, kind: Any) -> float:
-    """3.8 and not 3.799999952316284: the shortest decimal that is this number."""
-    return float(str(np.float32(number) if pa.types.is_float32(kind) else np.float16(number)))
 
 
 def _as_in_csv(written: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from stages.lib.exceptions import SourceError
+from stages.lib.listing import listed
 from stages.lib.readers.archives import open_bytes
 from stages.lib.readers.old_encodings import Reading, decoded, readings_of
 from stages.lib.readers.rows import ESCAPE, escaped
@@ -113,7 +114,7 @@ def _legacy(paths: Sequence[Path]) -> str:
     # a fragment of that many bytes may end within a character; any other ends with its line
     fragments = [each for each in sample if decoded(each, "utf-8", final=len(each) < FRAGMENT_BYTES) is None]
     readings = readings_of(fragments)
-    where = str(paths[0]) if len(paths) == 1 else f"{paths[0]} and {len(paths) - 1:,} more"
+    where = listed([str(path) for path in paths], 1)
     if readings and len(sample) - len(fragments) > max(1, MIXED * len(sample)):
         raise SourceError(
             f"{where}: written in two encodings: parts of it are UTF-8, others {readings[0].encoding}; write "

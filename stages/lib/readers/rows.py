@@ -2,7 +2,11 @@
 
 import codecs
 import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from stages.lib.exceptions import SourceError
 from stages.lib.source_keys import nearest
@@ -12,9 +16,7 @@ PLACES = ("folder", "file")  # columns that every file has: where it stands
 
 
 class Row(NamedTuple):
-    line: (
-        int | None
-    )  # physical line on which the row starts, or its number in a table, from 1; None of a text
+    line: int | None  # the physical one on which it starts, or its number in a table; None of a text
     cells: dict[str, Any]  # by the source's column names; empty where the row has a fault
     held: Any  # what stands there, as JSON can say it
     fault: str | None = None
@@ -60,6 +62,21 @@ def escaped(written: str) -> str:
     """With each byte that could not be decoded as a backslash, an x and its two digits."""
     shown = re.sub("[\udc00-\udcff]", lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", written)
     return shown if is_text(shown) else shown.encode("utf-8", "backslashreplace").decode()
+
+
+def shortest(number: float, kind: type[np.floating[Any]]) -> float:
+    """3.8 and not 3.799999952316284: the shortest decimal that is this number of that `kind`."""
+    return float(str(kind(number)))
+
+
+def with_places(rows: Iterator[Row], name: str) -> Iterator[Row]:
+    """With the columns `folder`, the name of the file's own, and `file`, unless it has some of that name."""
+    places = {"folder": PurePosixPath(name).parent.name, "file": name}
+    for row in rows:
+        if row.fault is None:
+            cells = row.cells | {name: place for name, place in places.items() if name not in row.cells}
+            row = row._replace(cells=cells, held=cells)
+        yield row
 
 
 def not_decoded(encoding: str) -> str:

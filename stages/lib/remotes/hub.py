@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from stages.lib.exceptions import ConfigError, SourceError
-from stages.lib.readers.rows import Row, check_columns
+from stages.lib.readers.rows import Row, check_columns, shortest
 from stages.lib.remotes.hub_errors import explained
 from stages.lib.source_keys import Hub, nearest
 
 ROWS_AT_ONCE = 1_000
+NARROW: dict[str, type[np.floating[Any]]] = {"float32": np.float32, "float16": np.float16}  # of a feature
 UNLABELLED = -1  # a ClassLabel's number for: nobody has labelled this row
 
 
@@ -67,10 +68,8 @@ def _as_written(values: list[Any], feature: Any, labels: dict[str, str]) -> list
     if names is not None:
         shown = names if set(names) & set(labels) else range(len(names))
         return [_class(value, shown, labels) for value in values]
-    if getattr(feature, "dtype", None) == "float32":
-        # 3.8 and not 3.799999952316284: the shortest decimal that is this number
-        return [None if value is None else float(str(np.float32(value))) for value in values]
-    return values
+    narrow = NARROW.get(getattr(feature, "dtype", ""))
+    return [None if value is None else shortest(value, narrow) for value in values] if narrow else values
 
 
 def _class(value: int | None, shown: Sequence[str | int], labels: dict[str, str]) -> str | int | None:

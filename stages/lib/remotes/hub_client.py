@@ -3,11 +3,9 @@
 Imported where it is needed alone, since it takes the client along.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
-from itertools import count
 from logging import CRITICAL
 from typing import Any
 
@@ -16,7 +14,7 @@ from huggingface_hub.utils import _http, logging
 
 from stages.lib.exceptions import SourceError
 from stages.lib.remotes.hub_errors import explained
-from stages.lib.remotes.patience import pause_s
+from stages.lib.remotes.patience import answer_to
 
 QUESTION_S = 5.0  # for what a person waits at the terminal
 LONGEST_RESTARTS = 3  # of a file whose server does not go on where it broke off
@@ -46,7 +44,7 @@ def _patiently(send: Callable[..., Any]) -> Callable[..., Any]:
         _limit_time(request)
         address = str(request.url)
         try:
-            response = _answer(send, request, options)
+            response = answer_to(lambda: send(request, **options))
         except Exception as error:
             silences[address] += "Timeout" in type(error).__name__  # httpx's, by whatever name it is imported
             if silences[address] < LONGEST_SILENCES:
@@ -67,17 +65,6 @@ def _limit_time(request: Any) -> None:
     limits = request.extensions.get("timeout", {})
     steps = ("connect", "read", "write", "pool")
     request.extensions["timeout"] = {step: min(limits.get(step) or longest, longest) for step in steps}
-
-
-def _answer(send: Callable[..., Any], request: Any, options: dict[str, Any]) -> Any:
-    for attempt in count(1):
-        response = send(request, **options)
-        pause = pause_s(response.status_code, response.headers, attempt)
-        if pause is None:
-            break
-        response.close()
-        time.sleep(pause)
-    return response
 
 
 class SilentError(OSError):

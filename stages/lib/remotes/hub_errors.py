@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from stages.lib.exceptions import TextrailError
+from stages.lib.remotes.failures import causes, first_line, status_of
 from stages.lib.remotes.patience import asked_pause_s
 
 
@@ -20,10 +21,10 @@ def explained(what: str, kind: type[TextrailError]) -> Iterator[None]:
     except TextrailError:
         raise
     except Exception as error:  # the clients raise their own, httpx's and OSError; all end in one message
-        for cause in _causes(error):
+        for cause in causes(error):
             if isinstance(cause, TextrailError):  # raised within the client, which wrapped it
                 raise cause from None
-        if any(getattr(cause, "errno", None) == errno.ENOSPC for cause in _causes(error)):
+        if any(getattr(cause, "errno", None) == errno.ENOSPC for cause in causes(error)):
             raise  # a full disk is none of the Hub's doing
         raise kind(f"{what}: {_reason(error)}") from error
 
@@ -31,14 +32,14 @@ def explained(what: str, kind: type[TextrailError]) -> Iterator[None]:
 def _reason(error: BaseException) -> str:
     from huggingface_hub import constants, errors
 
-    chain = list(_causes(error))
+    chain = list(causes(error))
     if any(isinstance(cause, errors.GatedRepoError) for cause in chain):
         return "the Hub asks for permission: accept its terms on its page, then set HF_TOKEN"
     if any(isinstance(cause, errors.RevisionNotFoundError) for cause in chain):
         return "the Hub has no such commit: check the revision on its page under 'Files and versions'"
     if any(isinstance(cause, errors.RepositoryNotFoundError) for cause in chain):
         return f"not found at {constants.ENDPOINT}: check the name, or set HF_TOKEN if it is private"
-    response: Any = next((getattr(cause, "response") for cause in chain if _status(cause)), None)  # noqa: B009
+    response: Any = next((getattr(cause, "response") for cause in chain if status_of(cause)), None)  # noqa: B009
     if response is not None:
         return _reason_of_status(response.status_code, response.headers)
     if not any(map(_is_of_the_network, chain)):
@@ -74,21 +75,7 @@ def _is_of_the_network(error: BaseException) -> bool:
     return isinstance(error, kinds) or type(error).__module__.startswith(("httpx", "httpcore"))
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
-
-
-def _status(error: Any) -> int | None:
-    return getattr(getattr(error, "response", None), "status_code", None)
-
-
 def _first_line(error: BaseException) -> str:
-    """Never with the token, which httpx shows where it cannot be sent."""
     from huggingface_hub import get_token
 
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    token = get_token()
-    return line.replace(token, "(HF_TOKEN)") if token else line
+    return first_line(error, {"HF_TOKEN": get_token()})

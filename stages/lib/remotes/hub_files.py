@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import datasets
 import fsspec
@@ -89,24 +89,19 @@ def stream_verified_files() -> None:
     fsspec.register_implementation("hf", VerifiedFiles, clobber=True)
 
 
-def _difference(file: BinaryIO, known: Any) -> str:
+def _difference(file: Any, known: Any) -> str:
     """What is otherwise than the Hub says; nothing where it is the same."""
     if known is None:
         return "the Hub names no digest of it"
     if known.lfs is not None:
-        found, expected, digest = _digest(hashlib.sha256(), file), known.lfs.sha256, "SHA-256"
+        found, expected, digest = hashlib.file_digest(file, "sha256"), known.lfs.sha256, "SHA-256"
     else:
         length = file.seek(0, 2)
         file.seek(0)
-        found = _digest(hashlib.sha1(b"blob %d\0" % length), file)
+        found = hashlib.file_digest(file, lambda: hashlib.sha1(b"blob %d\0" % length))
         expected, digest = known.blob_id, "git digest"
-    return "" if found == expected else f"{digest} is {found}, the Hub says {expected}"
-
-
-def _digest(digest: Any, file: BinaryIO) -> str:
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return str(digest.hexdigest())
+    is_same = found.hexdigest() == expected
+    return "" if is_same else f"{digest} is {found.hexdigest()}, the Hub says {expected}"
 
 
 def _altered(what: str, wrong: str) -> SourceError:

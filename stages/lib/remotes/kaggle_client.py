@@ -5,10 +5,8 @@ broken download left behind, which without a checksum from Kaggle nobody would n
 Imported where it is needed alone, since it takes the client along.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
 from requests import sessions
 from requests.adapters import HTTPAdapter
 
-from stages.lib.remotes.patience import pause_s
+from stages.lib.remotes.patience import answer_to
 
 LENGTHS = ("Content-Length", "Transfer-Encoding")  # by either of them a body that breaks off is noticed
 CONNECT_S, ANSWER_S = 5.0, 15.0  # as kagglehub has them where it has any
@@ -87,13 +85,8 @@ class PatientAdapter(HTTPAdapter):
 
     def send(self, *question: Any, **options: Any) -> Any:
         options["timeout"] = options.get("timeout") or (CONNECT_S, ANSWER_S)
-        for attempt in count(1):
-            response = super().send(*question, **options)
-            pause = pause_s(response.status_code, response.headers, attempt)
-            if pause is None:
-                break
-            response.close()
-            time.sleep(pause)
+        send = super().send
+        response = answer_to(lambda: send(*question, **options))
         if response.status_code == 200 and not any(name in response.headers for name in LENGTHS):
             response.close()
             raise EndlessBodyError("neither Content-Length nor chunks")

@@ -5,12 +5,12 @@ Imported once something failed, since it takes the client along.
 
 import os
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import requests
 from kagglehub.exceptions import DataCorruptionError, UnauthenticatedError
 
+from stages.lib.remotes.failures import causes, first_line, status_of
 from stages.lib.remotes.patience import asked_pause_s
 
 SECRETS = ("KAGGLE_API_TOKEN", "KAGGLE_KEY", "KAGGLE_USERNAME")
@@ -18,8 +18,8 @@ TOKEN = "make a token at https://www.kaggle.com/settings/api and set KAGGLE_API_
 
 
 def reason(error: Exception, page: str) -> str:
-    chain = list(_causes(error))
-    status = next((code for code in map(_status, chain) if code), None)
+    chain = list(causes(error))
+    status = next((code for code in map(status_of, chain) if code), None)
     if isinstance(error, UnauthenticatedError):
         return f"no credentials: accept the rules at {page}/rules, {TOKEN}"
     if status is not None:
@@ -51,21 +51,10 @@ def _reason_of_status(status: int, chain: list[BaseException], page: str) -> str
         case 404:
             return f"{answered}: check the name of the file and of what it belongs to at {page}"
         case 429:
-            pause = next(map(_asked_pause_s, filter(_status, chain)))
+            pause = next(map(_asked_pause_s, filter(status_of, chain)))
             when = "later" if pause is None else f"in {pause:.0f} seconds"
             return f"{answered}, too many requests: run again {when}"
     return f"{answered}: run again later"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
-
-
-def _status(error: BaseException) -> int | None:
-    return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def _asked_pause_s(error: Any) -> float | None:
@@ -73,8 +62,4 @@ def _asked_pause_s(error: Any) -> float | None:
 
 
 def _first_line(error: BaseException) -> str:
-    """Never with a secret."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    for name in SECRETS:
-        line = line.replace(os.environ.get(name) or "\n", f"({name})")
-    return line
+    return first_line(error, {name: os.environ.get(name) for name in SECRETS})

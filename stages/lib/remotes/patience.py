@@ -1,12 +1,27 @@
 """How long the clients of the Hub and of Kaggle wait for a server that is busy, and when they give up."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import count
+from typing import Any
 
 BUSY = (429, 502, 503, 504)  # the same question may be answered in a moment
 PAUSES_S = (0.5, 1.0, 2.0)  # before the second, third and fourth attempt, where the server names no time
 LONGEST_PAUSE_S = 10.0  # a server that asks for more is told of instead: nobody watches a still terminal
+
+
+def answer_to(ask: Callable[[], Any]) -> Any:
+    """The server's answer, asked for again while it is busy; the last one where it stays so."""
+    for attempt in count(1):
+        answer = ask()
+        pause = pause_s(answer.status_code, answer.headers, attempt)
+        if pause is None:
+            break
+        answer.close()
+        time.sleep(pause)
+    return answer
 
 
 def pause_s(status: int, headers: Mapping[str, str], attempt: int) -> float | None:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from stages.lib.exceptions import SourceError
+from stages.lib.listing import listed
 from stages.lib.readers.archives import is_hidden, members
 from stages.lib.source_keys import nearest
 
@@ -55,7 +56,7 @@ def nearest_files(folder: Path, entry: str) -> str:
         return nearest(entry, names)
     close = get_close_matches(entry, names, n=1)
     meant = f"; did you mean {close[0]!r}?" if close else ""
-    return f"; it has {len(names):,} files: {', '.join(names[:SHOWN])}, ...{meant}"
+    return f"; it has {len(names):,} files: {listed(names, SHOWN)}{meant}"
 
 
 def tracked_by_dvc(folder: Path, entry: str) -> bool:

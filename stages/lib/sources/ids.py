@@ -7,7 +7,6 @@ from `-1`. Numbers that the source itself uses so are passed over. Rows that com
 Occurrences are counted on disk: 64 bits a row, in as many passes as keep each within memory.
 """
 
-import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+from stages.lib.hashes import hash_of
 
 ROWS_AT_ONCE = 2**18  # of a pass
 ROWS_WAITING = 2**16  # until they are written
@@ -36,9 +37,9 @@ class Ids:
     def add(self, source_id: str | None, texts: str, role: str) -> None:
         place = self._roles.setdefault(role, len(self._roles))
         if source_id is None:
-            key = _hash(texts)
+            key = hash_of(texts)
         else:
-            key = _hash(source_id, b"id")
+            key = hash_of(source_id, b"id")
             if source_id[-1:].isdigit() and ("#" in source_id or "-" in source_id):
                 self._marked.append((role, source_id))
         self._waiting.append((key, place, source_id is None))
@@ -80,10 +81,6 @@ class Ids:
         for taken in self._taken.get(f"{base}{mark}", ()):
             count += taken <= count
         return f"{base}{mark}{count}"
-
-
-def _hash(text: str, kind: bytes = b"") -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8, person=kind).digest(), "big")
 
 
 def _taken(ids: Iterator[str]) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.reading import layout_of, read_rows
-from stages.lib.readers.rows import PLACES, Layout, Row
+from stages.lib.readers.rows import PLACES, Layout, Row, with_places
 from stages.lib.remotes import hub, kaggle
 from stages.lib.sources.files import DataFile, find_files, nearest_files, tracked_by_dvc
 from stages.lib.sources.source import SOURCE_FILE, Source, Wanted
@@ -132,18 +132,8 @@ def _rows(files: list[DataFile], layouts: list[Layout], wanted: list[str]) -> It
     for file, layout in zip(files, layouts, strict=True):
         rows = read_rows(file.path, layout, wanted)
         if layout.type in PLAIN_TEXT or set(PLACES) & set(wanted):
-            rows = _with_places(rows, file.name)
+            rows = with_places(rows, file.name)
         if len(files) == 1:
             yield from rows
         else:
             yield from (Row(row.line, row.cells, row.held, row.fault, file.name) for row in rows)
-
-
-def _with_places(rows: Iterator[Row], name: str) -> Iterator[Row]:
-    """With the columns `folder`, the name of the file's own, and `file`, unless it has some of that name."""
-    places = {"folder": PurePosixPath(name).parent.name, "file": name}
-    for row in rows:
-        if row.fault is None:
-            cells = row.cells | {name: place for name, place in places.items() if name not in row.cells}
-            row = row._replace(cells=cells, held=cells)
-        yield row

@@ -104,10 +104,12 @@ def _take_part(source: Source, part: Part, sink: Sink) -> None:
     if unknown:
         raise _unknown_label(part, unknown, source)
     if not kept:
-        raise SourceError(f"{part.path}: none of its {reasons.total():,} rows can be used: {listed(reasons)}")
+        raise SourceError(
+            f"{part.path}: none of its {reasons.total():,} rows can be used: {as_reasons(reasons)}"
+        )
 
 
-def listed(reasons: Counter[str]) -> str:
+def as_reasons(reasons: Counter[str]) -> str:
     """The three most frequent, and how many rows have any other."""
     most = reasons.most_common(3)
     others = reasons.total() - sum(rows for _, rows in most)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from stages.lib.exceptions import ConfigError, SourceError
+from stages.lib.listing import listed
 from stages.lib.readers.archives import located
 from stages.lib.sources.files import find_files
 from stages.lib.sources.source import SOURCE_FILE, Source, read_source
@@ -47,10 +48,10 @@ def _tracked(folder: Path) -> set[str] | None:
     pointers = [f"{above.as_posix()}.dvc" for above in (folder, *folder.parents) if above.name]
     command = ["git", "--literal-pathspecs", "ls-files", "-z", "--", folder.as_posix(), *pointers]
     try:
-        listed = subprocess.run(command, capture_output=True, check=False)
+        answer = subprocess.run(command, capture_output=True, check=False)
     except OSError:  # git is not installed
         return None
-    return set(os.fsdecode(listed.stdout).split("\0")) if listed.returncode == 0 else None
+    return set(os.fsdecode(answer.stdout).split("\0")) if answer.returncode == 0 else None
 
 
 def _source(folder: Path) -> Source | None:
@@ -83,8 +84,7 @@ def _mending(folder: Path, workspace: Path, untracked: list[str], tracked: set[s
 
 
 def _message(folder: Path, untracked: list[str], command: str) -> str:
-    more = f" and {len(untracked) - 3:,} more" if len(untracked) > 3 else ""
     return (
-        f"{folder}: neither git nor DVC tracks {', '.join(untracked[:3])}{more}, and an experiment has "
+        f"{folder}: neither git nor DVC tracks {listed(untracked, 3)}, and an experiment has "
         f"nothing else; run this (no commit is needed), then the experiment again: {command}"
     )

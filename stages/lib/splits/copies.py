@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from stages.lib.splits.copy_keys import joined
+from stages.lib.splits.copy_keys import as_keys
 from stages.lib.splits.near_copies import NearCopies, find_near_copies, no_near_copies
 from stages.lib.task import is_unlabelled
 
@@ -33,7 +33,7 @@ class Copies(NamedTuple):
 
 def find_copies(table: pl.DataFrame, written: pl.DataFrame, threshold: float | None) -> Copies:
     """`written` is the table's as normalised; a threshold of null looks for no near copies."""
-    keys, ranks = joined(written), _precedence(table)
+    keys, ranks = as_keys(written), _precedence(table)
     rows = table.select("role", rank=ranks, order=ranks.fill_null(LAST), key=keys).with_row_index("row")
     counts = rows.group_by("key").agg(rows=pl.len())
     texts = rows.sort("order", "row").unique("key", keep="first", maintain_order=True).join(counts, on="key")

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from stages.lib.splits.copies import EXACT, LAST, NEAR, Copies, label_texts, precedence_of
-from stages.lib.splits.copy_keys import joined
+from stages.lib.splits.copy_keys import as_keys
 from stages.lib.task import Task
 
 
@@ -14,7 +14,7 @@ def count_copies(table: pl.DataFrame, copies: Copies, task: Task) -> dict[str, A
     labels = label_texts(table["label"])
     originals = [pl.col(f"{column}_original").fill_null("") for column in task.text_columns]
     rows = table.select("role", "left_out").with_columns(
-        text=copies.text_of_rows, as_written=joined(table.select(originals))
+        text=copies.text_of_rows, as_written=as_keys(table.select(originals))
     )
     return _contradictions(rows["text"], labels) | {
         "as_written": _contradictions(rows["as_written"], labels),

@@ -21,11 +21,11 @@ def _normalised(text: str | None) -> str:
     return " ".join(unicodedata.normalize("NFKC", text or "").casefold().split())
 
 
-def joined(texts: pl.DataFrame) -> pl.Series:
+def as_keys(texts: pl.DataFrame) -> pl.Series:
     """One string a row."""
     return texts.select(key=pl.concat_str(pl.all(), separator="\0")).to_series()
 
 
 def copy_keys(table: pl.DataFrame, task: Task) -> pl.Series:
     """One string a row, equal for exact copies."""
-    return joined(normalised(table, task))
+    return as_keys(normalised(table, task))

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from stages.lib.listing import listed
+
 
 def describe(numbers: dict[str, Any]) -> str:
     roles = ", ".join(f"{count:,} {role}" for role, count in numbers["roles"].items())
@@ -11,7 +13,7 @@ def describe(numbers: dict[str, Any]) -> str:
         f"split: {roles}; {numbers['copies']:,} copies, "
         f"{numbers['near_copies']['pairs']:,} pairs of near copies, {numbers['left_out']:,} rows left out, "
         f"{numbers['texts_with_contradicting_labels']:,} texts with contradicting labels"
-        + "".join(f"; {role} lacks {_listed(labels)}" for role, labels in numbers["lacking"].items())
+        + "".join(f"; {role} lacks {listed(labels, 5)}" for role, labels in numbers["lacking"].items())
         + (f"; {', '.join(drifting)} unlike train beyond chance" if drifting else "")
         + "".join(f"; {what}" for what in _told_of_columns(numbers["made_by"]))
     )
@@ -27,7 +29,3 @@ def _told_of_columns(made_by: dict[str, Any]) -> Iterator[str]:
 
 def _stands_out(found: dict[str, Any]) -> bool:
     return any(found[what]["more_than_chance"] for what in ("new_words", "lengths") if what in found)
-
-
-def _listed(labels: list[str]) -> str:
-    return ", ".join(labels) if len(labels) <= 5 else f"{len(labels):,} labels: {', '.join(labels[:5])} ..."

@@ -4,7 +4,6 @@ By a hash, a row's role depends on its text (or the group that it is of) and the
 edited or relabelled row moves no other one.
 """
 
-import hashlib
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from stages.lib.exceptions import ConfigError, DataError
+from stages.lib.hashes import hash_of
 from stages.lib.task import is_unlabelled
 
 MADE = ("test", "validation")  # in order of precedence
@@ -45,10 +45,6 @@ def _role_of(key: str, shares: dict[str, float], seed: int) -> str:
             return role
         place -= share
     return "train"
-
-
-def hash_of(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def column_of(table: pl.DataFrame, knob: str, column: str, known: list[str]) -> pl.Series:

@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 
+from stages.lib.scripts import UNSPACED
+
 PERSONAL = r"(?:https?://|www\.)\S+|@\w+"
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 EMOJI = r"\p{Emoji_Presentation}|[\p{Emoji}&&[\x{2300}-\x{27BF}\x{1F000}-\x{1FAFF}]]"
 SMILE = r"[:;=]['’-]?[()\[\]|/]"
 WORD = rf"[{UNSPACED}]\p{{M}}*|[\w--[{UNSPACED}]]+|{EMOJI}|{SMILE}"

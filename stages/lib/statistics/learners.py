@@ -22,10 +22,11 @@ from sklearn.preprocessing import StandardScaler
 
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import Kind
+from stages.lib.scripts import UNSPACED
 from stages.lib.task import Task
 
-# Scripts written without spaces: each of their characters counts as a word, a pair of them as a word pair.
-UNSPACED = r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])"
+# Without spaces each character counts as a word, a pair of them as a word pair.
+SIGN = rf"([{UNSPACED}])"
 LEAST = 1e-6  # of the probability of a label, so that its log odds are finite
 
 
@@ -74,7 +75,7 @@ def joined(texts: np.ndarray) -> list[str]:
 
 def words_of(table: pl.DataFrame, task: Task) -> np.ndarray:
     """Each example's texts, [N, 1] or [N, 2], words apart, in scripts without spaces too."""
-    columns = [pl.col(column).fill_null("").str.replace_all(UNSPACED, " $1 ") for column in task.text_columns]
+    columns = [pl.col(column).fill_null("").str.replace_all(SIGN, " $1 ") for column in task.text_columns]
     return table.select(columns).to_numpy()
 
 
