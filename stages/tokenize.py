@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from stages.lib.arrow import write_stream
 from stages.lib.encoders.encoding import KEEP, MAX_TOKENS, Keep, as_table, encode, load_tokenizer, uncut
+from stages.lib.encoders.tokenizer_fit import unknown_id
 from stages.lib.encoders.traits import Traits, read_traits
 from stages.lib.exceptions import ConfigError
 from stages.lib.kinds import Kind
@@ -66,13 +67,13 @@ def schema_for(task: Task, params: Params, traits: Traits) -> pa.Schema:
 class Tokenizers(NamedTuple):
     cutting: Tokenizer
     uncut: Tokenizer  # for what the other leaves out
+    unknown: int  # the id for what the vocabulary lacks; -1 where it lacks nothing
 
 
 def tokenized(
     table: pl.DataFrame, task: Task, tokenizers: Tokenizers, schema: pa.Schema, measured: list[pl.DataFrame]
 ) -> Iterator[pa.RecordBatch]:
     """Batches of `schema`; what describe() needs of each is appended to `measured`."""
-    unknown = unknown_id(tokenizers.cutting)
     slices = range(0, len(table), ROWS_PER_BATCH)
     for start in tqdm(slices, desc="tokenize", unit_scale=ROWS_PER_BATCH, delay=2, disable=None):
         rows = table.slice(start, ROWS_PER_BATCH)
@@ -90,7 +91,7 @@ def tokenized(
             pl.DataFrame(
                 {
                     "length": [len(encoding.ids) for encoding in encodings],
-                    "unknown": [encoding.ids.count(unknown) for encoding in encodings],
+                    "unknown": [encoding.ids.count(tokenizers.unknown) for encoding in encodings],
                     "lost": lost,
                 }
             )
@@ -105,13 +106,6 @@ def lost_of(encodings: list[Encoding], texts: pl.DataFrame, uncut: Tokenizer) ->
     for row, whole in zip(cut, encode(uncut, texts[cut]), strict=True):
         lost_N[row] = len(whole.ids) - len(encodings[row].ids)
     return lost_N
-
-
-def unknown_id(tokenizer: Tokenizer) -> int:
-    """The id for what the vocabulary lacks, or -1: byte-level vocabularies lack nothing."""
-    token = getattr(tokenizer.model, "unk_token", None)
-    number = None if token is None else tokenizer.token_to_id(token)
-    return -1 if number is None else int(number)
 
 
 def describe(measured: pl.DataFrame, special: int) -> dict[str, Any]:
@@ -151,7 +145,8 @@ def main(*, task: InPath, splits: InPath, encoder: InPath, tokens: OutPath, metr
     table = in_use(pl.read_parquet(splits))
     schema = schema_for(what, params, traits)
     measured: list[pl.DataFrame] = []
-    tokenizers = Tokenizers(cutting, uncut(encoder))
+    unknown = unknown_id(encoder, cutting)
+    tokenizers = Tokenizers(cutting, uncut(encoder), -1 if unknown is None else unknown)
     write_stream(schema, tokenized(table, what, tokenizers, schema, measured), tokens)
     special = cutting.num_special_tokens_to_add(is_pair=len(what.text_columns) == 2)
     numbers = describe(pl.concat(measured), special)

@@ -17,7 +17,7 @@ from stages.lib.kinds import KINDS, Kind
 from stages.lib.labels import NUMBER_TYPE_OF_KINDS
 from stages.lib.tables import write_parquet
 from stages.lib.task import Task, write_task
-from stages.tokenize import check_fits, describe, describe_losses, lost_of, main, unknown_id
+from stages.tokenize import check_fits, describe, describe_losses, lost_of, main
 from tests.predicted import task_of
 from tests.tiny import write_encoder
 
@@ -176,12 +176,6 @@ def test_losses_are_told_of_those_that_lost() -> None:
 def test_texts_without_any_token() -> None:
     none = pl.DataFrame({"length": [0, 0], "unknown": [0, 0], "lost": [0, 0]})
     assert describe(none, special=0)["unknown_share"] == 0
-
-
-def test_byte_level_vocabularies_have_no_unknown_token() -> None:
-    from tokenizers.models import BPE
-
-    assert unknown_id(Tokenizer(BPE())) == -1
 
 
 def test_more_tokens_than_the_encoder_has_room_for() -> None:

@@ -33,9 +33,14 @@ def sampled(groups: Iterable[pl.DataFrame], *, rows: int, characters: int) -> pl
     kept, start = [], 0
     for group in groups:
         place = pl.int_range(start, start + pl.len(), dtype=pl.UInt64) * 2_654_435_769 % 2**32
-        kept.append(group.filter(place < int(share * 2**32)))
+        kept.append(_by_itself(group.filter(place < int(share * 2**32))))
         start += len(group)
     return pl.concat(kept)
+
+
+def _by_itself(rows: pl.DataFrame) -> pl.DataFrame:
+    """Copied: a few rows of Polars' own would keep the texts of the whole group in memory."""
+    return pl.DataFrame(rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
 
 def word_counts(table: pl.LazyFrame, columns: list[str], task: Task) -> dict[str, Any]:
