@@ -464,6 +464,7 @@ def test_what_is_not_sure_is_said_and_an_option_mends_it(
     ("more", "message"),
     [
         ({"text": ["mesage"]}, r"no column 'mesage'.*did you mean 'message'"),
+        ({"text": ["message", "product", "queue"]}, r"--text: found message, product, queue; one column, or"),
         ({"label": ["quue"]}, r"no column 'quue'"),
         ({"task": "ranking"}, r"--task 'ranking': it is one of classification, regression, multi-label"),
         ({"name": "../x"}, r"--name '\.\./x': letters"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
-from stages.lib.readers.reading import LONGEST_CELL
+from stages.lib.readers.delimited import LONGEST_CELL
 
 # The last ones stand between cells seldom, and within them often.
 DELIMITERS = (",", "\t", ";", "|", "\x01", "\x1f", "^", "~", "¦", "§", ":")

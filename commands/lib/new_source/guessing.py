@@ -14,7 +14,7 @@ from commands.lib.new_source.learning_task import (
     values_of,
 )
 from commands.lib.terminal import visible
-from stages.lib.exceptions import SourceError
+from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.source_keys import nearest
 from stages.lib.sources.source import OWN_COLUMNS
 
@@ -25,6 +25,11 @@ CLOSE = 1.5  # of two candidates: less between their scores is said
 def guess(columns: Columns, asked: Asked, elsewhere: Sequence[Iterable[str]], form: Sequence[str]) -> Guess:
     """`elsewhere`: the columns of the files that may lack labels. `form`: those of a form for submissions."""
     _check(columns, [*asked.text, *asked.label, *([asked.id] if asked.id else [])])
+    if len(asked.text) > 2:
+        raise ConfigError(
+            f"--text: found {', '.join(asked.text)}; one column, or two for a pair; where several make one "
+            "text, list them under columns.text in source.yaml"
+        )
     said = Guess()
     _choose_texts(columns, asked, said)
     _choose_label(columns, asked, said, _hints(columns, elsewhere, form))

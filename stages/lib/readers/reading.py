@@ -1,32 +1,20 @@
-"""Files as rows, each with the place where it stands: tables of text here, other formats in modules beside.
+"""Files as rows, each with the place where it stands; each format has a module beside.
 
 A row that cannot be taken apart is a row with a fault; only a file that cannot be read at all is an error.
 """
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.archives import open_bytes, telling_name
 from stages.lib.readers.columnar import read_arrow, read_parquet
+from stages.lib.readers.delimited import read_delimited
 from stages.lib.readers.encodings import encoding_of
 from stages.lib.readers.json_rows import is_json_lines, read_json, read_json_lines
-from stages.lib.readers.plain_texts import open_text, read_document, read_lines
-from stages.lib.readers.rows import (
-    PLACES,
-    Layout,
-    Row,
-    check_columns,
-    check_names,
-    escaped,
-    is_text,
-    not_decoded,
-)
+from stages.lib.readers.plain_texts import read_document, read_lines
+from stages.lib.readers.rows import PLACES, Layout, Row
 from stages.lib.readers.sheets import choose_sheet, read_excel
 from stages.lib.source_keys import Format, FormatType
 
@@ -54,8 +42,6 @@ TABLES = ("csv", "tsv", "jsonl", "json")  # and so no web page
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 QUOTING = {"csv": True, "tsv": False}
 NOTHING = {"csv": "a header and no row below it", "tsv": "a header and no row below it"}
-LONGEST_CELL = 2**24  # characters; csv's own limit of 131,072 is below a long document
-SEARCHED_FOR_QUOTE = 2**22  # characters
 # what a file begins with that is not what its name says -> what it is, and what to do
 IMPOSTORS: dict[bytes, str] = {
     b"version https://git-lfs": "a pointer of Git LFS and not the file: run `git lfs pull`",
@@ -146,85 +132,9 @@ def read_rows(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
         raise SourceError(f"{path}: {found}")
 
 
-def _delimited_rows(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
-    columns, ended = layout.names, 0
-    if columns is not None:
-        check_columns(str(path), columns, wanted)
-    with open_text(path, layout) as file:
-        reader = _csv_reader(file, layout)
-        try:
-            for fields in reader:
-                line, ended = ended + 1, reader.line_num
-                if columns is None:
-                    columns = _check_header(f"{path}:{line}", fields, wanted, layout)
-                elif len(fields) == len(columns) and is_text("".join(fields)):  # nearly every row
-                    cells = dict(zip(columns, fields))  # noqa: B905 - as long; `strict` takes a third more time
-                    yield Row(line, cells, cells)
-                else:
-                    yield _faulty(line, fields, columns, layout)
-        except csv.Error:
-            raise _broken_quote(path, layout, ended) from None
-
-
-def _csv_reader(file: io.TextIOBase, layout: Layout) -> Any:
-    csv.field_size_limit(LONGEST_CELL)
-    return csv.reader(
-        file,
-        delimiter=layout.delimiter,
-        quoting=csv.QUOTE_MINIMAL if layout.quoting else csv.QUOTE_NONE,
-        strict=True,  # a quote that is never closed raises instead of swallowing the rest of the file
-    )
-
-
-def _check_header(where: str, columns: list[str], wanted: list[str], layout: Layout) -> list[str]:
-    if not is_text("".join(columns)):
-        raise SourceError(
-            f"{where}: the header is {not_decoded(layout.encoding)}; state format: {{encoding: ...}}"
-        )
-    check_names(where, columns)
-    check_columns(where, columns, wanted, _other_delimiter(columns))
-    return columns
-
-
-def _other_delimiter(columns: list[str]) -> str:
-    """What to say of a header that is a single name, or looks so."""
-    found = next((mark for mark in (";", "\t", "|", ",") if mark in columns[0]), None) if columns else None
-    if len(columns) != 1 or found is None:
-        return ""
-    shown = '"\\t"' if found == "\t" else f'"{found}"'
-    return f"; are the columns divided otherwise? Say format: {{delimiter: {shown}}}"
-
-
-def _faulty(line: int, fields: list[str], columns: list[str], layout: Layout) -> Row:
-    if not fields:
-        return Row(line, {}, "", "blank line")
-    if not is_text("".join(fields)):
-        return Row(line, {}, [escaped(field) for field in fields], not_decoded(layout.encoding))
-    return Row(line, {}, fields, f"{len(fields)} fields where {len(columns)} are expected")
-
-
-def _broken_quote(path: Path, layout: Layout, lines_before: int) -> SourceError:
-    with open_text(path, layout) as file:
-        for _ in islice(file, lines_before):
-            pass
-        text = file.read(SEARCHED_FOR_QUOTE)
-    other = f"[^{re.escape(layout.delimiter)}\r\n]"
-    # no possessive quantifiers: before Python 3.11.5 they match too much
-    quoted = r'"[^"]*(?:""[^"]*)*"(?!")'
-    whole_fields = rf'(?:(?:{quoted}|(?!"){other}*){re.escape(layout.delimiter)})*'
-    found = re.match(whole_fields, text)
-    place = 0 if found is None else found.end()
-    line = lines_before + 1 + len(re.findall(r"\r\n|\r|\n", text[:place]))
-    return SourceError(
-        f"{path}:{line}: the quote that opens here is never closed, or text follows where it closes: "
-        f"{text[place : place + 30]!r}; write a quote inside a quoted cell twice, or, where quotes are plain "
-        "text, say so in source.yaml: format: {quoting: false}"
-    )
-
-
 READERS: dict[str, Callable[[Path, Layout, list[str]], Iterator[Row]]] = {
-    "csv": _delimited_rows,
-    "tsv": _delimited_rows,
+    "csv": read_delimited,
+    "tsv": read_delimited,
     "jsonl": read_json_lines,
     "json": read_json,
     "lines": read_lines,
