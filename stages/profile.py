@@ -17,8 +17,10 @@ from stages.lib.arrow import open_stream
 from stages.lib.encoders.encoding import max_tokens_of
 from stages.lib.encoders.tokenizer_fit import ENGLISH, Reader, reader_of
 from stages.lib.encoders.traits import read_traits
-from stages.lib.pages.label_profile import label_line, label_profile, shown_profile
-from stages.lib.pages.length_statistics import (
+from stages.lib.pages.pages import html_page
+from stages.lib.params import StageParams, load_params
+from stages.lib.profile.label_profile import label_line, label_profile, shown_profile
+from stages.lib.profile.length_statistics import (
     UNITS,
     length_histogram,
     length_statistics,
@@ -26,17 +28,15 @@ from stages.lib.pages.length_statistics import (
     statistics_of_each_text,
     with_lengths,
 )
-from stages.lib.pages.pages import html_page
-from stages.lib.pages.profile_plots import write_plots
-from stages.lib.pages.row_accounts import missing_values, rejected_rows, roles_of, row_findings
-from stages.lib.pages.shown_copies import copy_findings, shown_copies
-from stages.lib.pages.shown_drift import drift_findings, shown_drift
-from stages.lib.pages.shown_frequencies import frequency_findings, label_frequencies, shown_frequencies
-from stages.lib.pages.shown_lengths import Limits, length_findings, lengths_by_label, shown_lengths
-from stages.lib.pages.telling_words import frequent_words, telling_words, word_findings
-from stages.lib.pages.training_examples import training_examples
-from stages.lib.pages.writing import Sample, writing_findings, writing_of
-from stages.lib.params import StageParams, load_params
+from stages.lib.profile.profile_plots import write_plots
+from stages.lib.profile.row_accounts import missing_values, rejected_rows, roles_of, row_findings
+from stages.lib.profile.shown_copies import copy_findings, shown_copies
+from stages.lib.profile.shown_drift import drift_findings, shown_drift
+from stages.lib.profile.shown_frequencies import frequency_findings, label_frequencies, shown_frequencies
+from stages.lib.profile.shown_lengths import Limits, length_findings, lengths_by_label, shown_lengths
+from stages.lib.profile.telling_words import frequent_words, telling_words, word_findings
+from stages.lib.profile.training_examples import training_examples
+from stages.lib.profile.writing import Sample, writing_findings, writing_of
 from stages.lib.roles import in_order
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.statistics.groups import Groups, groups_of

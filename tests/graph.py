@@ -22,6 +22,7 @@ ROOMS_OF_LIB: dict[str, tuple[str, ...]] = {
     "encoders": ("cleaning", "statistics"),
     "training": ("encoders", "statistics"),
     "pages": ("statistics",),
+    "profile": ("pages", "statistics"),
 }
 ROOMS_OF_COMMANDS = ("new_source",)  # each for the command of its name
 KNOBS = "params.yaml"

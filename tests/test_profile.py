@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from stages import profile, tokenize
 from stages.lib.encoders.traits import Traits, write_traits
-from stages.lib.pages import profile_plots
-from stages.lib.pages.length_statistics import length_histogram, length_statistics, with_lengths
 from stages.lib.pages.plots import write_png
-from stages.lib.pages.shown_frequencies import frequency_findings, label_frequencies
-from stages.lib.pages.shown_lengths import Limits
-from stages.lib.pages.training_examples import training_examples
+from stages.lib.profile import profile_plots
+from stages.lib.profile.length_statistics import length_histogram, length_statistics, with_lengths
+from stages.lib.profile.shown_frequencies import frequency_findings, label_frequencies
+from stages.lib.profile.shown_lengths import Limits
+from stages.lib.profile.training_examples import training_examples
 from stages.lib.roles import in_order
 from stages.lib.statistics.groups import groups_of
 from stages.lib.tables import in_use, write_json, write_parquet

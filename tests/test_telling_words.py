@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.lib.pages import telling_words as module
-from stages.lib.pages.telling_words import PRIOR, telling_words, word_findings, word_lists
+from stages.lib.profile import telling_words as module
+from stages.lib.profile.telling_words import PRIOR, telling_words, word_findings, word_lists
 
 
 def words_of(text: str | None) -> list[str]:

@@ -7,7 +7,7 @@ from tokenizers.models import BPE, Unigram
 from tokenizers.pre_tokenizers import ByteLevel, Metaspace
 
 from stages.lib.encoders.tokenizer_fit import ENGLISH, Reader, reader_of
-from stages.lib.pages.writing import judged
+from stages.lib.profile.writing import judged
 from tests.tiny import write_encoder
 
 TEXTS = {  # the same two sentences

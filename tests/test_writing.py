@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from stages.lib.encoders.tokenizer_fit import Fit
-from stages.lib.pages.writing import (
+from stages.lib.profile.writing import (
     Sample,
     guessed_languages,
     judged,

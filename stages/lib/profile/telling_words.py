@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.lib.pages.findings import Finding, some
+from stages.lib.profile.findings import Finding, some
 from stages.lib.scripts import UNSPACED
 from stages.lib.statistics.groups import Groups, in_groups
 

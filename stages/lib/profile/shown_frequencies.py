@@ -4,7 +4,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.lib.pages.findings import Finding, some
+from stages.lib.profile.findings import Finding, some
 from stages.lib.statistics.groups import Groups
 from stages.lib.task import Task
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from stages.lib.pages.findings import Finding, some
+from stages.lib.profile.findings import Finding, some
 from stages.lib.statistics.slices import NO_VALUE, SCRIPTS, scripts
 
 View = dict[str, Any]

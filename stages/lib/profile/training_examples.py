@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from stages.lib.pages.label_profile import shown_label
 from stages.lib.pages.shown_examples import clipped
+from stages.lib.profile.label_profile import shown_label
 from stages.lib.statistics.groups import Groups
 from stages.lib.task import Task
 

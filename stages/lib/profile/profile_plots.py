@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from stages.lib.pages.length_statistics import MEASURED
 from stages.lib.pages.plots import color_of, drawing, short_name, write_png
-from stages.lib.pages.shown_lengths import Limits
+from stages.lib.profile.length_statistics import MEASURED
+from stages.lib.profile.shown_lengths import Limits
 from stages.lib.tables import write_text
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from stages.lib.pages.findings import Finding
-from stages.lib.pages.length_statistics import MEASURED, length_statistics
+from stages.lib.profile.findings import Finding
+from stages.lib.profile.length_statistics import MEASURED, length_statistics
 from stages.lib.statistics.groups import Groups, in_groups
 
 View = dict[str, Any]

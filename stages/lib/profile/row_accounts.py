@@ -4,8 +4,8 @@ from typing import Any
 
 import polars as pl
 
-from stages.lib.pages.findings import Finding, some
 from stages.lib.pages.shown_examples import clipped
+from stages.lib.profile.findings import Finding, some
 from stages.lib.roles import in_order
 from stages.lib.task import Task, is_unlabelled
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from stages.lib.pages.findings import Finding, named
 from stages.lib.pages.pages import as_percent
+from stages.lib.profile.findings import Finding, named
 from stages.lib.roles import in_order
 
 View = dict[str, Any]
