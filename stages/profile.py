@@ -34,7 +34,7 @@ from stages.lib.profile.shown_copies import copy_findings, shown_copies
 from stages.lib.profile.shown_drift import drift_findings, shown_drift
 from stages.lib.profile.shown_frequencies import frequency_findings, label_frequencies, shown_frequencies
 from stages.lib.profile.shown_lengths import Limits, length_findings, lengths_by_label, shown_lengths
-from stages.lib.profile.telling_words import frequent_words, telling_words, word_findings
+from stages.lib.profile.telling_words import shown_frequent_words, telling_words, word_findings
 from stages.lib.profile.training_examples import training_examples
 from stages.lib.profile.writing import Sample, writing_findings, writing_of
 from stages.lib.roles import in_order
@@ -142,7 +142,7 @@ def view(data: Data, given: Given, params: Params) -> View:
         "writing": writing,
         "copies": copies,
         "words": words,
-        "cleaning": frequent_words(given.words, params.words_per_label),
+        "cleaning": shown_frequent_words(given.words, params.words_per_label),
         "examples": training_examples(*examples),
         "rejected": rejected_rows(given.rejected, params.rows_per_reason, characters),
         "findings": [

@@ -36,7 +36,9 @@ def word_lists(rows: pl.DataFrame, columns: list[str]) -> pl.Series:
     return rows.select(words=pl.concat_list(of_columns).list.unique(maintain_order=True)).to_series()
 
 
-def word_counts(rows: pl.DataFrame, groups: Groups, columns: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+def texts_by_word(
+    rows: pl.DataFrame, groups: Groups, columns: list[str]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """label, word, texts: of each group; and word, texts: of all rows."""
     within, overall = [], []
     for start in range(0, len(rows), ROWS_AT_ONCE):
@@ -66,7 +68,7 @@ def telling_words(labelled: pl.DataFrame, groups: Groups, columns: list[str], mo
     rows, groups = labelled.filter(train_N), {name: member_N[train_N] for name, member_N in groups.items()}
     if rows.is_empty() or not groups:
         return []
-    within, overall = word_counts(rows, groups, columns)
+    within, overall = texts_by_word(rows, groups, columns)
     totals = overall.rename({"texts": "all"})
     return [
         {
@@ -128,7 +130,7 @@ def _gives_away(word: View, group: View) -> bool:
     )
 
 
-def frequent_words(counted: View, most: int) -> View:
+def shown_frequent_words(counted: View, most: int) -> View:
     """The words of each label, or of all texts, before and after cleaning, as metrics/clean.json has them."""
     before, after = counted["before"], counted["after"]
     labels = dict.fromkeys([*before["frequent"], *after["frequent"]])
