@@ -57,7 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     (source / "source.yaml").write_text(SOURCE, encoding="utf-8")
     rows = [(number, text, PLACES[number % 3], label) for number, (text, label) in enumerate(tweets(200))]
-    rows += [(900, rows[0][1], "北京", rows[0][3]), (901, "", "上海", "日常")]
+    rows += [(900, rows[50][1], "北京", rows[50][3]), (901, "", "上海", "日常")]
     write_gb18030(source / "微博.csv", ["编号", "文本", "地点", "标签"], rows[20:])
     write_gb18030(source / "新微博.csv", ["编号", "文本", "地点"], [row[:3] for row in rows[:20]])
     set_knobs(folder, {"ingest": {"source": "中文"}, "clean": {"steps": STEPS, "language": "chinese"}})
