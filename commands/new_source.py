@@ -20,11 +20,11 @@ from commands.lib.new_source.given import Given, all_given
 from commands.lib.new_source.guess import Asked, Guess
 from commands.lib.new_source.guessing import guess
 from commands.lib.new_source.learning_task import doubts_about, judge
-from commands.lib.new_source.looked_at import Looked, look
+from commands.lib.new_source.looked_at import Looked, doubts_about_header, look
 from commands.lib.new_source.placing import lay, track, undone_if_failed
 from commands.lib.new_source.shown_source import column_lines, file_lines, label_lines, row_lines, wrapped
 from commands.lib.new_source.source_roles import Cast, cast, labels_in, otherwise, rename, settle
-from commands.lib.new_source.source_yaml import source_yaml
+from commands.lib.new_source.source_yaml import quoted, source_yaml
 from commands.lib.terminal import visible
 from stages import ingest
 from stages.lib.exceptions import ConfigError, SourceError
@@ -83,12 +83,19 @@ def name_of(paths: list[Path]) -> str:
         return first.parent.name
     alone = len(paths) == 1 and (first.is_dir() or role_of(first.name.split(".")[0])[0] is None)
     said = first.name.split(".")[0] if alone else first.parent.name
-    return "-".join(re.findall("[a-z0-9]+", said.lower())) or "mine"
+    words = "-".join(re.findall("[a-z0-9]+", said.lower()))
+    return words if re.search("[a-z]", words) and quoted(words) == words else f"mine-{words}".rstrip("-")
 
 
 def checked(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
-        raise ConfigError(f"--name {name!r}: letters, digits, -, _ and . are what a source's name may hold")
+        raise ConfigError(
+            f"--name {name!r}: A to Z, a to z, digits, -, _ and . are what a source's name may hold"
+        )
+    if quoted(name) != name:
+        raise ConfigError(
+            f"--name {name!r}: params.yaml would read no text in that; take a name like {name}-tickets"
+        )
     return name
 
 
@@ -129,6 +136,7 @@ def conclude(found: Cast, asked: Asked, encoding: str | None) -> tuple[dict[str,
     for role, file in settled.items():
         if role != "train" and not is_unlabelled(role) and said.task == "classification":
             add_labels(role, file, said)
+    said.doubts += doubts_about_header(looked["train"])
     said.doubts += doubts_about(said.labels) if said.task == "classification" else []
     return {role: settled[role] for role in in_order(sorted(settled))}, said
 

@@ -1,5 +1,6 @@
 """Ids: unique over a source's roles, the source's own where it has one, and never dependent on later rows."""
 
+import errno
 import hashlib
 import re
 from collections import Counter
@@ -112,3 +113,13 @@ def test_without_an_id_the_text_and_its_occurrence_are_the_id() -> None:
 
 def test_an_id_that_reads_like_a_text_is_no_occurrence_of_it() -> None:
     assert ids(("a", "train", "b"), (None, "train", "a")) == ["a", f"{HASH_OF_A}-1"]
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    """numpy's `tofile` raises an OSError without a number there, which nobody takes for a full disk."""
+    (tmp_path / "keys").symlink_to("/dev/full")
+    made = Ids(tmp_path)
+    made.add(None, "a text", "train")
+    with pytest.raises(OSError, match="No space left") as raised:
+        made.count()
+    assert raised.value.errno == errno.ENOSPC

@@ -12,6 +12,7 @@ from stages.lib.config import StrictModel
 from stages.lib.exceptions import ConfigError, SourceError, TextrailError
 from stages.lib.kinds import KINDS
 from stages.lib.source_keys import Columns, Format, Hub, RoleFile, SubmissionForm
+from stages.lib.sources.parts import find_parts
 from stages.lib.sources.source import Source, read_source
 from stages.lib.task import read_task
 
@@ -446,3 +447,16 @@ def test_the_real_corpora_are_taken_whole(
     assert capsys.readouterr().out == f"ingest: {name}: {rows} rows in, {rows} kept ({line}), 0 rejected\n"
     assert ingested["id"].n_unique() == len(ingested)
     assert rejected.is_empty()
+
+
+@pytest.mark.parametrize("change", ["more", "less"])
+def test_a_file_that_is_written_to_while_it_is_read_is_refused(project: Path, change: str) -> None:
+    """DVC would note the new file for what was made of both."""
+    path = project / "train.csv"
+    parts = find_parts(project, read_source(project))
+    train = next(part for part in parts if part.role == "train")
+    next(train.rows)
+    content = path.read_bytes()
+    path.write_bytes(content + content[-20:] if change == "more" else content[:-1])
+    with pytest.raises(SourceError, match=r"train\.csv: it was changed while it was read; run this again"):
+        list(train.rows)

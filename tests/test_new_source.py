@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import random
 import re
 import shutil
@@ -467,7 +468,7 @@ def test_what_is_not_sure_is_said_and_an_option_mends_it(
         ({"text": ["message", "product", "queue"]}, r"--text: found message, product, queue; one column, or"),
         ({"label": ["quue"]}, r"no column 'quue'"),
         ({"task": "ranking"}, r"--task 'ranking': it is one of classification, regression, multi-label"),
-        ({"name": "../x"}, r"--name '\.\./x': letters"),
+        ({"name": "../x"}, r"--name '\.\./x': A to Z"),
         ({"task": "regression", "label": ["product"]}, r"`product` holds no numbers"),
     ],
 )
@@ -488,7 +489,7 @@ def test_a_column_of_long_cells_is_no_label_and_source_yaml_stays_readable(tmp_p
 
 def test_without_a_label_there_is_no_source(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", [["id", "text"], *([n, text(random.Random(n))] for n in range(50))])
-    with pytest.raises(SourceError, match="no column looks like a label; name it with --label: id"):
+    with pytest.raises(SourceError, match=r"name it with --label: id \(50 values\)$"):
         make(path)
 
 
@@ -719,10 +720,85 @@ def test_outside_of_a_project_it_says_so(tmp_path: Path, monkeypatch: pytest.Mon
         (["disaster/train.csv", "disaster/x.csv"], "disaster"),
         (["酒店.csv"], "mine"),
         (["tweets.csv.gz"], "tweets"),
+        (["酒店 2023.csv"], "mine-2023"),
+        (["null.csv"], "mine-null"),
+        (["1e5.csv"], "mine-1e5"),
     ],
 )
 def test_a_name_is_made_of_the_files_names(tmp_path: Path, names: list[str], expected: str) -> None:
     assert new_source.name_of([tmp_path / name for name in names]) == expected
+
+
+@pytest.mark.parametrize("name", ["2023", "null", "1e5", "true"])
+def test_a_name_that_params_yaml_would_not_read_as_text_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"take a name like {name}-tickets"):
+        make(tickets(tmp_path / "a.csv"), name=name)
+
+
+def test_files_and_columns_may_be_named_by_numbers(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    rows = [[text(chance), chance.choice(["up", "down"]), chance.choice("xyz")] for _ in range(100)]
+    source = make(write(tmp_path / "2024", [["1", "2023", "null"], *rows]), label=["2023"])
+    assert (source.files, source.columns.text, source.columns.label) == ({"train": "2024"}, "1", "2023")
+    assert source.keep == ["null"]
+
+
+def test_blank_lines_alone_are_no_source(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n\n\n")
+    with pytest.raises(
+        SourceError, match=r"a\.csv: no row of it can be taken apart: there is nothing but blank"
+    ):
+        make(tmp_path / "a.csv")
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(SourceError, match="a pipe or a device: write what comes from it to a file"):
+        make(tmp_path / "a.csv")
+
+
+def test_a_title_above_a_sheets_table_is_doubted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chance = random.Random(7)
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["Survey of 2024"])
+    sheet.append(["id", "review", "verdict"])
+    for n in range(60):
+        sheet.append([n, text(chance), chance.choice(["good", "bad"])])
+    sheet.merge_cells("A1:C1")
+    book.save(tmp_path / "survey.xlsx")
+    make(tmp_path / "survey.xlsx", label=["column C"])
+    assert "header: the sheet's first row names 1 of its 3 columns" in capsys.readouterr().out
+
+
+def test_a_column_called_label_may_have_many_values(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    rows = [[text(chance), f"L{n % 300:03}"] for n in range(3_000)]
+    source = make(write(tmp_path / "a.csv", [["text", "label"], *rows]))
+    assert (source.columns.label, len(source.labels)) == ("label", 300)
+
+
+def test_of_hundreds_of_columns_the_screen_shows_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance = random.Random(7)
+    head = [*(f"c{n}" for n in range(150)), *(f"k{n}" for n in range(50)), "text", "label"]
+    rows = [
+        [
+            *(chance.random() for _ in range(150)),
+            *chance.choices("xy", k=50),
+            text(chance),
+            chance.choice("ab"),
+        ]
+        for _ in range(60)
+    ]
+    source = make(write(tmp_path / "a.csv", [head, *rows]))
+    shown = capsys.readouterr().out
+    assert (source.columns.text, source.columns.label, len(source.keep)) == ("text", "label", 50)
+    assert len(shown.splitlines()) < 50
+    assert "and 175 columns more, 50 of them kept; source.yaml names those" in shown
+    assert max(map(len, Path("data/sources/mine/source.yaml").read_text().splitlines())) < 500
 
 
 def test_files_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from stages.lib.encoders.traits import Traits, write_traits
 from stages.lib.pages.plots import write_png
 from stages.lib.profile import profile_plots
 from stages.lib.profile.length_statistics import length_histogram, length_statistics, with_lengths
+from stages.lib.profile.shown_drift import drift_findings
 from stages.lib.profile.shown_frequencies import frequency_findings, label_frequencies
 from stages.lib.profile.shown_lengths import Limits
 from stages.lib.profile.training_examples import training_examples
@@ -94,7 +95,7 @@ def write_found(
     write_parquet(pl.DataFrame(rejected, schema=REJECTED, orient="row"), folder / "rejected.parquet")
     write_parquet(pl.DataFrame(copies, schema=COPIES, orient="row"), folder / "copies.parquet")
     write_json({"words": words}, folder / "clean.json")
-    write_json({"drift": {}, "shares": {}, **drift}, folder / "split.json")
+    write_json({"drift": {}, "shares": {}, "moved": {}, "made_by": {}, **drift}, folder / "split.json")
 
 
 def write_data(folder: Path, task: Task, splits: pl.DataFrame) -> None:
@@ -269,8 +270,8 @@ def found_of(counts: dict[str, list[int]]) -> str:
 def test_labels_that_are_too_rare_or_too_uneven_stand_out() -> None:
     assert found_of({"train": [100, 100, 100], "test": [10, 10, 10]}) == ""
     few = found_of({"train": [150, 19, 20], "test": [10, 9, 10]})
-    assert "Fewer than 20 training rows of \u2068alarm\u2069." in few
-    assert "Fewer than 10 rows of \u2068alarm\u2069 in \u2068test\u2069." in few
+    assert "Fewer than 20 training rows of the label \u2068alarm\u2069." in few
+    assert "Fewer than 10 rows of the label \u2068alarm\u2069 in \u2068test\u2069." in few
     assert "largest" not in few
     assert "largest label has 200 training rows, the smallest 20" in found_of({"train": [200, 20, 50]})
 
@@ -589,3 +590,19 @@ def test_chinese_labels_are_profiled_and_drawn(project: Path) -> None:
     assert "The tokenizer of tiny suits Han badly (Han: 100% of the letters unknown)." in shown_text(page)
     assert numbers_of(project)["languages"] == {"zh": 9}
     assert '<p dir="auto" lang="zh">' in page
+
+
+@pytest.mark.parametrize(
+    ("moved", "made_by", "advice"),
+    [
+        ({}, {}, "If not, let split make the roles"),
+        ({"test": 5}, {}, "what left training as copies of it"),
+        ({"test": 5}, {"time": "day"}, "the newest rows, as split.time asks"),
+    ],
+)
+def test_what_to_do_about_drift_depends_on_who_made_the_role(
+    moved: dict[str, int], made_by: dict[str, str], advice: str
+) -> None:
+    shares = {"test": {"label": "alarm", "p": 0.0, "share": 0.5, "share_in_train": 0.3}}
+    (finding,) = drift_findings({"drift": {}, "shares": shares, "moved": moved, "made_by": made_by})
+    assert advice in finding.do

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.tiny import ROOT
 
 PROBE = """
@@ -99,3 +101,27 @@ def test_a_missing_option_is_named(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_stops_no_stage(tmp_path: Path) -> None:
     (tmp_path / ".textrail").write_text("a file where the folder should be")
     assert probe(tmp_path, "print('done')").returncode == 0
+
+
+def test_a_full_disk_is_said_of_the_place_that_is_written_to(tmp_path: Path) -> None:
+    body = "raise OSError(errno.ENOSPC, 'No space left on device', 'in.csv', None, 'data/copy.csv')"
+    result = probe(tmp_path, body)
+    assert (
+        result.stderr == "probe: data/copy.csv: the disk is full; free some space and run `dvc repro` again\n"
+    )
+    command = probe(tmp_path, body, module="probe")
+    assert command.stderr == "probe: data/copy.csv: the disk is full; free some space and run this again\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("EROFS", "the disk is read-only; make it writable and run"),
+        ("EACCES", "you may not read or write this; change its permissions"),
+        ("EDQUOT", "your share of the disk is used up; free some space and run"),
+    ],
+)
+def test_a_place_that_may_not_be_written_is_a_message(tmp_path: Path, number: str, message: str) -> None:
+    result = probe(tmp_path, f"raise OSError(errno.{number}, 'no', 'data/tokens.arrow')")
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"probe: data/tokens.arrow: {message}")

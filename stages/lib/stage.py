@@ -19,14 +19,20 @@ from stages.lib.exceptions import TextrailError
 InPath = Annotated[Path, typer.Option(help="read: a dep in dvc.yaml", show_default=False)]
 OutPath = Annotated[Path, typer.Option(help="written: an out in dvc.yaml", show_default=False)]
 
+FAULTS_OF_THE_DISK = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "your share of the disk is used up; free some space",
+    errno.EROFS: "the disk is read-only; make it writable",
+    errno.EACCES: "you may not read or write this; change its permissions, or the folder's,",
+}
 TIMINGS = Path(".textrail/timings.jsonl")  # ignored by git and DVC: no time ever enters an out
 
 
 def run(main: Callable[..., None]) -> None:
     """Run a stage's `main` with its options from the command line.
 
-    A TextrailError and a full disk become one message on stderr and exit status 1; anything else is a bug
-    and keeps its traceback.
+    A TextrailError, a full disk and a place that may not be read or written become one message on stderr and
+    exit status 1; anything else is a bug and keeps its traceback.
     """
     room, _, name = _module_name().rpartition(".")
     try:
@@ -34,10 +40,11 @@ def run(main: Callable[..., None]) -> None:
     except TextrailError as error:
         _fail(name, str(error))
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in FAULTS_OF_THE_DISK:
             raise
-        where = error.filename or Path.cwd()
-        _fail(name, f"{where}: the disk is full; free some space and run `dvc repro` again")
+        where = error.filename2 or error.filename or Path.cwd()  # of a copy the second is written to
+        again = "run `dvc repro` again" if room == "stages" else "run this again"
+        _fail(name, f"{where}: {FAULTS_OF_THE_DISK[error.errno]} and {again}")
     except SystemExit as ending:
         if room == "stages" and ending.code in (0, None):
             _log_time(name)

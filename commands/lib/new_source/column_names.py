@@ -17,7 +17,7 @@ kategorie klasse bezeichnung etichetta etykieta etiket
 标签 类别 分类 情感 类型 标注 得分 评分 极性 метка класс категория
 оценка categoría étiquette ラベル カテゴリ 分類 라벨 레이블 تصنيف"""
 ID = """id ids idx index uuid guid key rowid row_id unnamed nr no number ticket identifier
-编号 序号 номер"""
+编号 序号 工单号 订单号 流水号 номер"""
 TIME = """date time datetime timestamp created created_at year month day posted published updated
 fecha datum data_ora
 日期 时间 发布时间 дата время 日時 날짜"""

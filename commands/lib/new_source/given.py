@@ -31,6 +31,11 @@ def all_given(paths: Sequence[Path]) -> list[Given]:
     for path in paths:
         if not path.exists():
             raise SourceError(f"{path}: no such file")
+        if not path.is_file() and not path.is_dir():
+            raise SourceError(
+                f"{path}: neither a file nor a folder, but a pipe or a device: write what comes from it to a "
+                "file, and give that"
+            )
     paths = list({path.resolve(): path for path in paths}.values())
     folders = [path for path in paths if path.is_dir()]
     labels = [path for path in folders if _is_label(path)]

@@ -123,7 +123,11 @@ def _choose_label(columns: Columns, asked: Asked, said: Guess, hints: dict[str, 
     scores = {name: _label_score(column, len(columns), hints) for name, column in rest.items()}
     ranked = sorted((name for name in scores if scores[name][0] > 0), key=lambda name: -scores[name][0])
     if not ranked:
-        raise SourceError(f"no column looks like a label; name it with --label: {visible(', '.join(rest))}")
+        there = ", ".join(f"{name} ({values_of(column)})" for name, column in rest.items())
+        raise SourceError(
+            f"no column looks like a label, which has 2 to {MOST_LABELS} values that come again; name it "
+            f"with --label: {visible(there)}"
+        )
     said.label, said.why["label"] = ranked[0], scores[ranked[0]][1]
     close = [name for name in ranked[1:] if scores[name][0] > scores[ranked[0]][0] - CLOSE]
     if close:
@@ -181,7 +185,8 @@ def _may_be_label(column: Column, several: bool) -> bool:
     if not column.name.strip() or column.filled == 0 or column.is_address or hint(column.name, ID) == 2:
         return False
     values = column.distinct
-    if values is None or values > MOST_LABELS:
+    named = hint(column.name, LABEL) == 2 and 5 * (values or column.filled) <= column.filled
+    if values is None or (values > MOST_LABELS and not named):
         return several or column.is_number
     return values > 1 and (values < column.filled or column.is_number)
 
@@ -223,7 +228,7 @@ def _keep(columns: Columns, said: Guess) -> None:
             said.keep.append(name)
         else:
             said.left_out.append(name)
-    said.why["keep"] = "few values: for slices of the scores"
+    said.why["keep"] = "few values, a time or a group: for slices of the scores, split.time, split.group"
 
 
 def names_for(columns: Columns, said: Guess) -> dict[str, str]:

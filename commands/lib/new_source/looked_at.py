@@ -1,5 +1,6 @@
 """A file as its content shows it: how it is written, what its columns hold. No row is kept, however many."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ def look(given: Given, encoding: str | None) -> Looked:
     for column in looked.columns.values():
         column.rows = looked.rows - looked.faults.total()
     if not looked.columns:
-        reason = looked.faults.most_common(1)[0][0]
+        reason = looked.faults.most_common(1)[0][0] if looked.faults else "there is nothing but blank lines"
         raise SourceError(f"{given.path}: no row of it can be taken apart: {reason}")
     return looked
 
@@ -116,6 +117,17 @@ def _divided(path: Path, layout: Layout) -> tuple[dict[str, Any], list[str] | No
     why = {"delimiter": f"gives {found.cells} cells in {even}", "header": reason, "quoting": quotes}
     form = {"type": kind, "delimiter": found.delimiter, "header": header, "quoting": quoting}
     return form, None if header else [f"column{place}" for place in range(1, found.cells + 1)], why
+
+
+def doubts_about_header(looked: Looked) -> Iterator[str]:
+    """A title above a sheet's table, in merged cells, is taken for its header."""
+    nameless = [name for name in looked.columns if re.fullmatch("column [A-Z]+", name)]
+    if looked.form["type"] == "excel" and 2 * len(nameless) > len(looked.columns):
+        yield (
+            f"header: the sheet's first row names {len(looked.columns) - len(nameless)} of its "
+            f"{len(looked.columns)} columns; if it is a title above the table, delete it in the sheet, take "
+            "this source away and run this again"
+        )
 
 
 def has_header(rows: list[list[str]]) -> tuple[bool, str]:

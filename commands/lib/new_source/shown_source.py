@@ -13,6 +13,7 @@ from commands.lib.terminal import cells_wide, cut, padded, visible
 LEAST_WIDTH, MOST_WIDTH = 80, 110
 NAMES = {",": "comma", "\t": "tab", ";": "semicolon", "|": "|", ":": "colon", " ": "space"}
 MOST_SHOWN = 12  # labels
+MOST_COLUMNS = 25  # of those that are none of id, text and label
 
 
 def width() -> int:
@@ -42,15 +43,21 @@ def written(looked: Looked) -> str:
 def column_lines(train: Looked, said: Guess) -> Iterator[str]:
     taken: dict[str | None, str] = {said.id: "id", said.text: "text", said.text_pair: "text_pair"}
     taken.update(dict.fromkeys(said.label_columns, "label"))
+    others = [name for name in train.columns if name not in taken]
     taken.update(dict.fromkeys(said.keep, "keep"))
+    columns = {name: column for name, column in train.columns.items() if name not in others[MOST_COLUMNS:]}
     rows = [("column", "taken as", "values")]
-    for name, column in train.columns.items():
+    for name, column in columns.items():
         values = "many" if column.distinct is None else f"{column.distinct:,}"
         rows.append((cut(visible(name), 24), taken.get(name, "-"), values))
     left = list(padded(rows))
     room = width() - cells_wide(left[0]) - 2
-    shown = ["such as", *(examples(column, room) for column in train.columns.values())]
+    shown = ["such as", *(examples(column, room) for column in columns.values())]
     yield from (f"{start}  {cells}" for start, cells in zip(left, shown, strict=True))
+    more = others[MOST_COLUMNS:]
+    if more:
+        kept = sum(name in said.keep for name in more)
+        yield f"and {len(more):,} columns more, {kept:,} of them kept; source.yaml names those"
 
 
 def examples(column: Column, room: int) -> str:

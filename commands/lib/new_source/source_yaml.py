@@ -10,7 +10,7 @@ from ruamel.yaml.error import YAMLError
 from commands.lib.new_source.guess import Guess
 from commands.lib.new_source.looked_at import Looked
 from commands.lib.params_file import as_yaml
-from commands.lib.terminal import cells_wide
+from commands.lib.terminal import cells_wide, cut
 from stages.lib.source_keys import raw_text
 
 HEAD = """\
@@ -18,6 +18,7 @@ HEAD = """\
 # concluded from. Mend here what is wrong, then run `dvc repro ingest`. docs/your-data.md explains every key.
 """
 COMMENT_AT = 40
+MOST_LEFT_OUT = 400  # characters
 
 Line = tuple[str, str]  # and its comment
 
@@ -71,7 +72,7 @@ def _columns(said: Guess) -> Iterator[Line]:
         yield "keep:", said.why["keep"]
         yield from ((f"- {quoted(name)}", "") for name in said.keep)
     if said.left_out:
-        yield f"# left out: {one_line(', '.join(said.left_out))}", ""
+        yield f"# left out: {cut(one_line(', '.join(said.left_out)), MOST_LEFT_OUT)}", ""
 
 
 def _task(said: Guess) -> Iterator[Line]:
@@ -79,14 +80,13 @@ def _task(said: Guess) -> Iterator[Line]:
     if said.labels and not isinstance(said.label, list):
         yield "labels:", "value in the file: name of the class"
         for value, rows in said.labels.items():
-            yield f"  {quoted(value)}: {quoted(name_of(value, said))}", f"{rows:,} rows"
-    for key in ("separator", "no_label", "positive"):
+            yield f"  {quoted_label(value)}: {quoted_label(name_of(value, said))}", f"{rows:,} rows"
+    for key in ("separator", "no_label"):
         value = getattr(said, key)
         if value is not None:
-            yield (
-                f"{key}: {quoted(name_of(value, said) if key == 'positive' else value)}",
-                said.why.get(key, ""),
-            )
+            yield f"{key}: {quoted(value)}", said.why.get(key, "")
+    if said.positive is not None:
+        yield f"positive: {quoted_label(name_of(said.positive, said))}", said.why.get("positive", "")
     if said.range is not None:
         yield "range:", said.why["range"]
         yield from ((f"- {as_yaml(end)}", "") for end in said.range)
@@ -119,12 +119,25 @@ def _value(value: Any) -> str:
 
 
 def quoted(text: str) -> str:
-    """Bare where YAML 1.2 reads the same raw value, and else as JSON, which YAML reads too."""
-    bare = f"{text}: {text}\n"
+    """Bare where YAML 1.2 reads the same text, and else as JSON, which YAML reads too."""
+    return text if _read_bare(text) == text else _as_json(text)
+
+
+def quoted_label(text: str) -> str:
+    """The same, but a number stays one: `1` and `"1"` are one raw value."""
+    return text if raw_text(_read_bare(text)) == text else _as_json(text)
+
+
+def _read_bare(text: str) -> Any:
+    """What YAML reads where the text stands bare, as a key and as its value; None where the two differ."""
+    if not text.isprintable():
+        return None
     try:
-        read = YAML(typ="safe", pure=True).load(bare) if text.isprintable() else None
-        if read and {raw_text(k): raw_text(v) for k, v in read.items()} == {text: text}:
-            return text
+        ((key, value),) = YAML(typ="safe", pure=True).load(f"{text}: {text}\n").items()
     except (YAMLError, AttributeError, TypeError, ValueError):
-        pass
+        return None
+    return value if key == value else None
+
+
+def _as_json(text: str) -> str:
     return json.dumps(text, ensure_ascii=not text.isprintable())

@@ -57,9 +57,22 @@ def drift_findings(found: View) -> list[Finding]:
         Finding(
             "rows",
             f"{named(role)} differs from training by more than chance: {'; '.join(said.values())}.",
-            "Its scores are about other texts than training has: right, if the model will meet such. If not, "
-            "let split make the roles.",
+            _advice(found, role),
         )
         for role in in_order({**found["drift"], **found["shares"]})
         if (said := reasons(found, role))
     ]
+
+
+def _advice(found: View, role: str) -> str:
+    if role not in found["moved"]:
+        return (
+            "Its scores are about other texts than training has: right, if the model will meet such. If not, "
+            "let split make the roles."
+        )
+    if "time" in found["made_by"]:
+        return "It has the newest rows, as split.time asks: what people write has changed since."
+    return (
+        "Split made it from the same rows, so the difference is what left training as copies of it (see "
+        "Rows), or whole groups of split.group. If those are no copies in your eyes, raise split.near_copies."
+    )

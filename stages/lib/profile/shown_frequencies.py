@@ -58,7 +58,7 @@ def frequency_findings(frequencies: pl.DataFrame, task: Task) -> list[Finding]:
         found.append(
             Finding(
                 "labels",
-                f"Fewer than {FEW_TO_LEARN} training rows of {some(few)}.",
+                f"Fewer than {FEW_TO_LEARN} training rows of the {_labels(few)}.",
                 "Label more of them, or give them a neighbouring label's name in the source.",
             )
         )
@@ -68,7 +68,7 @@ def frequency_findings(frequencies: pl.DataFrame, task: Task) -> list[Finding]:
         found.append(
             Finding(
                 "labels",
-                f"Fewer than {FEW_TO_JUDGE} rows of {some(labels)} in {some(roles)}.",
+                f"Fewer than {FEW_TO_JUDGE} rows of the {_labels(labels)} in {some(roles)}.",
                 "Read the intervals of their scores: one row more or less moves them by a tenth and more.",
             )
         )
@@ -82,3 +82,7 @@ def frequency_findings(frequencies: pl.DataFrame, task: Task) -> list[Finding]:
             )
         )
     return found
+
+
+def _labels(names: list[str]) -> str:
+    return f"label{'s' if len(names) > 1 else ''} {some(names)}"  # a label may be a number

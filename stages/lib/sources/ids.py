@@ -48,7 +48,7 @@ class Ids:
 
     def _write(self) -> None:
         with self._keys.open("ab") as file:
-            np.array(self._waiting, dtype=KEY).tofile(file)
+            file.write(np.array(self._waiting, dtype=KEY).data)  # tofile would not say that the disk is full
         self._waiting = []
 
     def count(self) -> None:
@@ -154,4 +154,4 @@ def _lay_in(counts: Path, counted: np.ndarray, keys: Path, this: int) -> None:
             here[is_mine] = counted[done : done + is_mine.sum()]
             done += is_mine.sum()
             file.seek(number * ROWS_AT_ONCE * 4)
-            here.tofile(file)
+            file.write(here.data)

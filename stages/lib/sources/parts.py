@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from stages.lib.exceptions import SourceError
+from stages.lib.readers.archives import located
 from stages.lib.readers.reading import layout_of, read_rows
 from stages.lib.readers.rows import PLACES, Layout, Row, with_places
 from stages.lib.remotes import hub, kaggle
@@ -93,10 +94,11 @@ def _part(source: Source, role: str, files: list[DataFile]) -> Part:
 
 def _part_of_files(source: Source, role: str, files: list[DataFile]) -> Part:
     wanted = source.wanted(role)
+    states = [_state(file.path) for file in files]
     layouts = _layouts(source, role, files)
     place = ", ".join(dict.fromkeys(file.entry for file in files))
     home = str(files[0].path).removesuffix(files[0].name)
-    rows = _rows(files, layouts, wanted.names())
+    rows = _rows(files, layouts, states, wanted.names())
     return Part(role, place, f"{home}{place}", wanted, rows, _read_as(files, layouts))
 
 
@@ -128,8 +130,17 @@ def _read_as(files: list[DataFile], layouts: list[Layout]) -> dict[str, str]:
     return {name: layout.found_out for name, layout in zip(names, layouts, strict=True) if layout.found_out}
 
 
-def _rows(files: list[DataFile], layouts: list[Layout], wanted: list[str]) -> Iterator[Row]:
-    for file, layout in zip(files, layouts, strict=True):
+def _state(path: Path) -> tuple[int, int]:
+    """What is another once the file was written to."""
+    found = located(path)[0].stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _rows(
+    files: list[DataFile], layouts: list[Layout], states: list[tuple[int, int]], wanted: list[str]
+) -> Iterator[Row]:
+    """Raises SourceError where a file is written to in the meantime: its rows would be of two versions."""
+    for file, layout, state in zip(files, layouts, states, strict=True):
         rows = read_rows(file.path, layout, wanted)
         if layout.type in PLAIN_TEXT or set(PLACES) & set(wanted):
             rows = with_places(rows, file.name)
@@ -137,3 +148,7 @@ def _rows(files: list[DataFile], layouts: list[Layout], wanted: list[str]) -> It
             yield from rows
         else:
             yield from (Row(row.line, row.cells, row.held, row.fault, file.name) for row in rows)
+        if _state(file.path) != state:
+            raise SourceError(
+                f"{file.path}: it was changed while it was read; run this again once it is whole"
+            )

@@ -87,22 +87,23 @@ def take(source: Source, parts: list[Part], folder: Path) -> Counts:
 
 def _take_part(source: Source, part: Part, sink: Sink) -> None:
     kept, reasons = 0, Counter[str]()
-    unknown: list[tuple[Row, str]] = []
+    unknown, first_unknown = 0, None
     unlabelled = part.wanted._replace(labelled=False).names()
     for row in tqdm(part.rows, desc=f"ingest {part.role}", unit=" rows", delay=2, disable=None):
         label, fault = None, row.fault or _fault_in(row, unlabelled, part.wanted.columns)
         if not fault and part.wanted.labelled:
             label, fault, unknown_label = read_label(row.cells, part.wanted.columns.label, source)
             if unknown_label is not None:
-                unknown.append((row._replace(cells={}, held=None), unknown_label))
+                unknown += 1
+                first_unknown = first_unknown or (row, unknown_label)
         if fault:
             reasons[fault] += 1
             _reject(row, part, fault, sink)
         else:
             kept += 1
             _keep(row, part, label, source, sink)
-    if unknown:
-        raise _unknown_label(part, unknown, source)
+    if first_unknown:
+        raise _unknown_label(part, *first_unknown, unknown, source)
     if not kept:
         raise SourceError(
             f"{part.path}: none of its {reasons.total():,} rows can be used: {as_reasons(reasons)}"
@@ -148,11 +149,10 @@ def _reject(row: Row, part: Part, fault: str, sink: Sink) -> None:
     sink.counts.reject(part.role, fault)
 
 
-def _unknown_label(part: Part, unknown: list[tuple[Row, str]], source: Source) -> SourceError:
-    row, label = unknown[0]
+def _unknown_label(part: Part, row: Row, label: str, rows: int, source: Source) -> SourceError:
     path = f"{part.path.removesuffix(part.place)}{row.file or part.place}"
     where = path if row.line is None else f"{path}:{row.line}"
     return SourceError(
         f"{where}: {part.wanted.columns.label} is {label!r}, which {SOURCE_FILE} does not name under labels"
-        f"{nearest(label, source.labels)}; rows of this file with such a label: {len(unknown):,}"
+        f"{nearest(label, source.labels)}; rows of this file with such a label: {rows:,}"
     )
