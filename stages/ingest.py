@@ -23,6 +23,7 @@ from stages.lib.tables import scratch_folder, write_json
 from stages.lib.task import write_task
 
 QUARANTINE = Path(".textrail/rejected.parquet")  # of a source that fails for its many rejected rows
+BLANK = "blank line"  # holds nothing: sheets end in some, and \r\r\n makes one of every second line
 USUAL = {"csv", "tsv", "jsonl", "json", "parquet", "arrow", "utf-8"}  # what nobody need be told
 
 
@@ -33,7 +34,8 @@ class Params(StageParams):
 
 def too_many_rejected(counts: Counts, most: float) -> str | None:
     """What is to be said where more of a role's rows are rejected than may be."""
-    for role, reasons in counts.rejected.items():
+    for role, of_role in counts.rejected.items():
+        reasons = Counter({reason: rows for reason, rows in of_role.items() if reason != BLANK})
         rejected = reasons.total()
         rows = rejected + counts.kept[role]
         if rejected > most * rows:

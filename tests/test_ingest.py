@@ -460,3 +460,12 @@ def test_a_file_that_is_written_to_while_it_is_read_is_refused(project: Path, ch
     path.write_bytes(content + content[-20:] if change == "more" else content[:-1])
     with pytest.raises(SourceError, match=r"train\.csv: it was changed while it was read; run this again"):
         list(train.rows)
+
+
+def test_blank_lines_do_not_fail_a_source(project: Path) -> None:
+    params = Path("params.yaml")
+    params.write_text(params.read_text().replace("max_rejected_share: 1.0", "max_rejected_share: 0.2"))
+    (project / "train.csv").write_bytes(TRAIN.encode().replace(b"\n", b"\r\r\n"))
+    ingested, rejected, _ = ingest(project)
+    assert set(rejected["reason"]) == {"blank line"}
+    assert ingested.filter(pl.col("role") == "train").height == 2
