@@ -817,7 +817,7 @@ def test_an_experiment_runs_with_the_new_source_before_any_commit(tmp_path: Path
     assert made.returncode == 0, made.stderr
     assert "next: dvc exp run --temp -S ingest.source=mine" in made.stdout
     assert "git add" not in made.stdout + made.stderr  # DVC's advice: it is done
-    assert "ingest: 200 train; 0 rows" in dvc(
+    assert "200 kept (200 train), 0 rejected" in dvc(
         folder, "exp", "run", "--temp", "-S", "ingest.source=mine", "ingest"
     )
 

@@ -172,5 +172,7 @@ def test_experiments_run_once_the_named_command_has(tmp_path: Path) -> None:
     assert mended.returncode == 0, mended.stderr
     dvc(tmp_path, "exp", "run", "--queue", "--name", "queued", *setting)
     dvc(tmp_path, "queue", "start")
-    assert "ingest: 146 train" in dvc(tmp_path, "queue", "logs", "--follow", "queued")
+    assert "kept (146 train, 20 unlabelled), 1 rejected" in dvc(
+        tmp_path, "queue", "logs", "--follow", "queued"
+    )
     assert "'ingest' is cached" in dvc(tmp_path, "exp", "run", "--temp", *setting)

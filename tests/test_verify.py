@@ -210,7 +210,8 @@ def change_a_command(project: Path) -> None:
 def change_an_out_in_the_lock(project: Path) -> None:
     """As a merge does that takes one stage of the lock from one side and the next from the other."""
     with edited_lock(project) as stages:
-        stages["split"]["outs"][0]["md5"] = stages["clean"]["outs"][0]["md5"]
+        out = next(out for out in stages["split"]["outs"] if out["path"] == "data/splits.parquet")
+        out["md5"] = stages["clean"]["outs"][0]["md5"]
 
 
 def forget_a_stage(project: Path) -> None:

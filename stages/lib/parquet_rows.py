@@ -41,7 +41,8 @@ class ParquetRows:
     def add_table(self, table: pl.DataFrame) -> None:
         """As a group of its own, behind the rows so far."""
         self.flush()
-        self._writer.write_table(_as_arrow(table))
+        # in one piece: pages end where pieces do, and those depend on the number of threads
+        self._writer.write_table(_as_arrow(table.rechunk()))
 
 
 def _as_arrow(table: pl.DataFrame) -> pa.Table:
