@@ -5,7 +5,7 @@ does not grow with them, in the steps or in what is counted before and after.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +81,11 @@ def _measures(sums: Counter[str], before: DistinctTexts, after: DistinctTexts) -
 def count_words(cleaned: Path, task: Task, measured: Measures, rows: int) -> dict[str, Any]:
     """The words before and after, of as many rows as `rows` in it says."""
     characters = sum(int(column["texts"] * column["characters_before"]) for column in measured.values())
-    counted = sampled(row_groups(cleaned), rows=rows, characters=characters).lazy()
+    counted = sampled(row_groups(cleaned), rows=rows, characters=characters)
     return {
-        "rows": counted.select(pl.len()).collect().item(),
-        "before": word_counts(counted, [original(name) for name in task.text_columns], task),
-        "after": word_counts(counted, task.text_columns, task),
+        "rows": len(counted),
+        "before": word_counts(counted.lazy(), [original(name) for name in task.text_columns], task),
+        "after": word_counts(counted.lazy(), task.text_columns, task),
     }
 
 
@@ -98,32 +98,36 @@ def summarise(measured: Measures, steps: list[Step], *, rows: int, counted: int)
     return f"clean: {texts:,} texts, {changed:,} changed by {by}; {emptied:,} became empty{sample}"
 
 
-def write_in_groups(ingested: Path, cleaned: Path, text_columns: list[str], cleaning: Cleaning) -> int:
+def written_in_groups(
+    ingested: Path, cleaned: Path, text_columns: list[str], cleaning: Cleaning
+) -> Iterator[pl.DataFrame]:
     """A group of rows at a time, each on all cores: Polars' own sink holds what it has not written yet."""
-    stored = pq.read_metadata(ingested)
     nothing = pl.read_parquet(ingested, n_rows=0).lazy()
     schema = dict(with_cleaned(nothing, text_columns, cleaning).collect().schema)
     with (
         parquet_rows(cleaned, schema) as written,
-        tqdm(total=stored.num_rows, unit="row", delay=2, disable=None) as bar,
+        tqdm(total=rows_in(ingested), unit="row", delay=2, disable=None) as bar,
     ):
         for group in row_groups(ingested):
             with errors_of_steps():
                 result = with_cleaned(group.lazy(), text_columns, cleaning).collect(engine="streaming")
             written.add_table(result)
             bar.update(len(group))
-    return int(stored.num_rows)
+            yield result
+
+
+def rows_in(table: Path) -> int:
+    return int(pq.read_metadata(table).num_rows)
 
 
 def main(*, task: InPath, ingested: InPath, cleaned: OutPath, cleaning: OutPath, metrics: OutPath) -> None:
     params = load_params("clean", Params)
     chosen = Cleaning(steps=params.steps, language=params.language)
     to_learn = read_task(task)
-    with replacing(cleaned) as partial:
-        rows = write_in_groups(ingested, partial, to_learn.text_columns, chosen)
+    columns, rows = to_learn.text_columns, rows_in(ingested)
+    with replacing(cleaned) as partial, scratch_folder(cleaned.with_name(".clean.partial")) as scratch:
+        measured = measure(written_in_groups(ingested, partial, columns, chosen), columns, scratch)
     write_cleaning(chosen, cleaning)
-    with scratch_folder(cleaned.with_name(".clean.partial")) as scratch:
-        measured = measure(row_groups(cleaned), to_learn.text_columns, scratch)
     words = count_words(cleaned, to_learn, measured, rows)
     write_json({"rows": rows, **measured, "words": words}, metrics)
     print(summarise(measured, params.steps, rows=rows, counted=words["rows"]))

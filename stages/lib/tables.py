@@ -25,20 +25,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder and all that the block writes into it."""
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        shutil.rmtree(path, ignore_errors=True)
-        partial.replace(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
     """A folder for the time of the block; what a killed run left there is removed first."""
     shutil.rmtree(path, ignore_errors=True)
@@ -47,6 +33,15 @@ def scratch_folder(path: Path) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """As `replacing`, for a folder and all that the block writes into it."""
+    with scratch_folder(path.with_name(f".{path.name}.partial")) as partial:
+        yield partial
+        shutil.rmtree(path, ignore_errors=True)
+        partial.replace(path)
 
 
 def write_parquet(table: pl.DataFrame, path: Path) -> None:

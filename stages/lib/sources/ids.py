@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from stages.lib.hashes import hash_of
+from stages.lib.keys_on_disk import KeysOnDisk
 
 ROWS_AT_ONCE = 2**18  # of a pass
 ROWS_WAITING = 2**16  # until they are written
@@ -29,7 +30,8 @@ class Ids:
     """What makes the ids: fed every row in order, then asked for every id in the same order."""
 
     def __init__(self, folder: Path) -> None:
-        self._keys, self._counts = folder / "keys", folder / "occurrences"
+        self._keys_path, self._counts = folder / "keys", folder / "occurrences"
+        self._keys = KeysOnDisk(self._keys_path, KEY, ROWS_AT_ONCE)
         self._waiting: list[tuple[int, int, bool]] = []
         self._roles: dict[str, int] = {}
         self._marked: list[tuple[str, str]] = []  # role and id, of the source's ids that look like made ones
@@ -47,8 +49,7 @@ class Ids:
             self._write()
 
     def _write(self) -> None:
-        with self._keys.open("ab") as file:
-            file.write(np.array(self._waiting, dtype=KEY).data)  # tofile would not say that the disk is full
+        self._keys.add(np.array(self._waiting, dtype=KEY))
         self._waiting = []
 
     def count(self) -> None:
@@ -63,7 +64,7 @@ class Ids:
 
     def before(self, tables: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Tables of the rows that were added, with `id` as first column; for once, after `count`."""
-        with self._keys.open("rb") as keys, self._counts.open("rb") as counts:
+        with self._keys_path.open("rb") as keys, self._counts.open("rb") as counts:
             for table in tables:
                 key_N = np.fromfile(keys, KEY, len(table))["key"].tolist()
                 count_N = np.fromfile(counts, np.uint32, len(table)).tolist()
@@ -94,42 +95,26 @@ def _taken(ids: Iterator[str]) -> dict[str, list[int]]:
     return {base: sorted(numbers) for base, numbers in taken.items()}
 
 
-def _passes(keys: Path) -> int:
-    return max(1, -(-keys.stat().st_size // KEY.itemsize // ROWS_AT_ONCE))
-
-
-def _chunks(keys: Path) -> Iterator[np.ndarray]:
-    """At least one, which may be empty."""
-    with keys.open("rb") as file:
-        yield (chunk := np.fromfile(file, KEY, ROWS_AT_ONCE))
-        while len(chunk) == ROWS_AT_ONCE:
-            yield (chunk := np.fromfile(file, KEY, ROWS_AT_ONCE))
-
-
-def _stand_in_two_roles(keys: Path) -> bool:
-    passes = _passes(keys)
-    for this in range(passes):
-        rows = np.concatenate([_of_pass(chunk[~chunk["is_hash"]], this, passes) for chunk in _chunks(keys)])
+def _stand_in_two_roles(keys: KeysOnDisk) -> bool:
+    for this in range(keys.passes):
+        rows = _of_pass(keys, this)
+        rows = rows[~rows["is_hash"]]
         rows = rows[np.lexsort((rows["role"], rows["key"]))]
         if np.any((rows["key"][1:] == rows["key"][:-1]) & (rows["role"][1:] != rows["role"][:-1])):
             return True
     return False
 
 
-def _of_pass(chunk: np.ndarray, this: int, passes: int) -> np.ndarray:
-    mine: np.ndarray = chunk[chunk["key"] % passes == this]
-    return mine
+def _of_pass(keys: KeysOnDisk, this: int) -> np.ndarray:
+    return np.concatenate([chunk[keys.is_of_pass(chunk["key"], this)] for chunk in keys.chunks()])
 
 
-def _count_occurrences(keys: Path, counts: Path, by_role: bool) -> None:
+def _count_occurrences(keys: KeysOnDisk, counts: Path, by_role: bool) -> None:
     """Writes, for each key in order, how often it has occurred so far, itself included, as uint32."""
-    passes = _passes(keys)
     with counts.open("wb") as file:
-        file.truncate(keys.stat().st_size // KEY.itemsize * 4)
-    for this in range(passes):
-        mine = [_of_pass(chunk, this, passes) for chunk in _chunks(keys)]
-        counted = _occurrences(np.concatenate(mine), by_role)
-        _lay_in(counts, counted, keys, this)
+        file.truncate(len(keys) * 4)
+    for this in range(keys.passes):
+        _lay_in(counts, _occurrences(_of_pass(keys, this), by_role), keys, this)
 
 
 def _occurrences(rows: np.ndarray, by_role: bool) -> np.ndarray:
@@ -144,14 +129,15 @@ def _occurrences(rows: np.ndarray, by_role: bool) -> np.ndarray:
     return counted
 
 
-def _lay_in(counts: Path, counted: np.ndarray, keys: Path, this: int) -> None:
-    passes, done = _passes(keys), 0
+def _lay_in(counts: Path, counted: np.ndarray, keys: KeysOnDisk, this: int) -> None:
+    place = done = 0
     with counts.open("r+b") as file:
-        for number, chunk in enumerate(_chunks(keys)):
-            file.seek(number * ROWS_AT_ONCE * 4)
+        for chunk in keys.chunks():
+            file.seek(place)
             here = np.fromfile(file, np.uint32, len(chunk))
-            is_mine = chunk["key"] % passes == this
+            is_mine = keys.is_of_pass(chunk["key"], this)
             here[is_mine] = counted[done : done + is_mine.sum()]
             done += is_mine.sum()
-            file.seek(number * ROWS_AT_ONCE * 4)
+            file.seek(place)
             file.write(here.data)
+            place = file.tell()
