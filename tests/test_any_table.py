@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stages import clean, ingest, split
-from stages.lib.exceptions import TextrailError
+from tests.staged import run_in_process
 from tests.tiny import ROOT, set_knobs
 
 Row = list[str]  # id, text, place, label
@@ -31,11 +30,6 @@ task: classification
 metrics: [accuracy]
 copies: {copies}
 """
-STAGES: dict[str, tuple[Callable[..., None], tuple[str, ...], tuple[str, ...]]] = {
-    "ingest": (ingest.main, ("source",), ("task", "ingested", "rejected", "metrics")),
-    "clean": (clean.main, ("task", "ingested"), ("cleaned", "cleaning", "metrics")),
-    "split": (split.main, ("task", "cleaned"), ("splits", "copies", "metrics")),
-}
 
 KNOBS = {
     "ingest": {"max_rejected_share": 1.0},
@@ -114,15 +108,10 @@ FORMS: dict[str, Callable[[list[Row]], bytes]] = {
 def run(folder: Path, form: str, table: list[Row], **keys: str) -> Outcome:
     """The three stages one after another, as far as they go."""
     lay_out(folder, SOURCE.format(form=form, **keys), {f"train.{form}": FORMS[form](table)})
-    before, raised = Path.cwd(), ""
+    before = Path.cwd()
     os.chdir(folder)
     try:
-        for name, (main, reads, writes) in STAGES.items():
-            paths = {each: Path("out") / each for each in reads + writes} | {"source": Path("source")}
-            paths["metrics"] = Path("out") / f"{name}.json"
-            main(**{each: paths[each] for each in reads + writes})
-    except TextrailError as error:
-        raised = str(error)
+        _, raised = run_in_process(Path("source"))
     finally:
         os.chdir(before)
     return {path.name: path.read_bytes() for path in sorted(folder.glob("out/*"))}, raised

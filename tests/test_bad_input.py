@@ -3,15 +3,13 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from stages import clean, ingest, split
-from stages.lib.exceptions import TextrailError
 from tests.bad_input import KEYS, MINE, PAGE, SET_ASIDE, TAKEN, TEXTS, Bad, all_kinds, page, rows
+from tests.staged import run_in_process
 from tests.tiny import ROOT, set_knobs
 
 SPLIT = {"validation_fraction": 0.3, "test_fraction": 0.3}
@@ -19,7 +17,6 @@ SPLIT = {"validation_fraction": 0.3, "test_fraction": 0.3}
 
 def lay_out(bad: Bad, folder: Path) -> None:
     (folder / MINE).mkdir(parents=True)
-
     for name, content in ({"train.csv": rows()} | bad.files).items():
         path = folder / MINE / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,36 +38,8 @@ def lay_out(bad: Bad, folder: Path) -> None:
 
 def run_stages(last: str) -> tuple[str, str]:
     """Up to `last`: the stage that stopped and its message, or nothing of both."""
-    out, source = Path("out"), Path("data/sources") / source_name()
-    steps: dict[str, Any] = {
-        "ingest": lambda: ingest.main(
-            source=source,
-            task=out / "task.json",
-            ingested=out / "ingested",
-            rejected=out / "rejected",
-            metrics=out / "ingest.json",
-        ),
-        "clean": lambda: clean.main(
-            task=out / "task.json",
-            ingested=out / "ingested",
-            cleaned=out / "cleaned",
-            cleaning=out / "cleaning.json",
-            metrics=out / "clean.json",
-        ),
-        "split": lambda: split.main(
-            task=out / "task.json",
-            cleaned=out / "cleaned",
-            splits=out / "splits",
-            copies=out / "copies",
-            metrics=out / "split.json",
-        ),
-    }
-    for name in list(steps)[: list(steps).index(last) + 1]:
-        try:
-            steps[name]()
-        except TextrailError as error:
-            return name, re.sub(r"params\.yaml:\d+", "params.yaml:12", str(error))  # as if it stood there
-    return "", ""
+    name, message = run_in_process(Path("data/sources") / source_name(), last)
+    return name, re.sub(r"params\.yaml:\d+", "params.yaml:12", message)  # as if it stood there
 
 
 def source_name() -> str:

@@ -11,9 +11,10 @@ import pytest
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.encodings import encoding_of
 from stages.lib.readers.old_encodings import readings_of
-from stages.lib.readers.reading import layout_of, read_rows
+from stages.lib.readers.reading import layout_of
 from stages.lib.readers.rows import Row
 from stages.lib.source_keys import Format
+from tests import read_files
 
 TEXTS = {
     "French": """J'ai commandé cet appareil il y a deux semaines et il est déjà cassé.
@@ -135,7 +136,7 @@ def as_csv(language: str, repeated: int = 1) -> str:
 
 
 def read(path: Path, encoding: str | None = None) -> list[Row]:
-    return list(read_rows(path, layout_of(path, Format(encoding=encoding), None), ["text", "label"]))
+    return read_files.read(path, Format(encoding=encoding), wanted=("text", "label"))
 
 
 @pytest.fixture

@@ -21,15 +21,7 @@ from stages.lib.readers.reading import layout_of, read_rows
 from stages.lib.readers.rows import Row
 from stages.lib.source_keys import Format
 from stages.lib.sources.label_cells import as_text
-
-
-def read(
-    path: Path,
-    form: Format | None = None,
-    names: list[str] | None = None,
-    wanted: tuple[str, ...] = ("text",),
-) -> list[Row]:
-    return list(read_rows(path, layout_of(path, form or Format(), names), list(wanted)))
+from tests.read_files import read
 
 
 def cells(rows: list[Row], name: str = "text") -> list[Any]:
