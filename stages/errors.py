@@ -1,11 +1,11 @@
 """Find what goes wrong, where and why: tables for the report.
 
 examples.parquet   one row a labelled example: its texts as written, its label, what the fine-tuned model
-                   says, how wrong that is (stages/lib/pages/example_errors.py), and what each baseline says
+                   says, how wrong that is (stages/lib/errors/example_errors.py), and what each baseline says
                    (of a training row out of fold, so that no baseline is quoted on what it learned by heart)
 map.parquet        id, role, label, predicted, x, y: the fine-tuned model's vectors laid out in a plane
 
-and by the kind of task those of stages/lib/pages/error_tables.py: confusion, by_range, or by_label and
+and by the kind of task those of stages/lib/errors/error_tables.py: confusion, by_range, or by_label and
 missed.
 """
 
@@ -13,29 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from stages.lib.arrow import open_stream, vectors_of
+from stages.lib.errors.error_numbers import error_line, error_numbers
+from stages.lib.errors.error_tables import error_tables
+from stages.lib.errors.example_errors import judged, said
+from stages.lib.errors.knobs import Params
 from stages.lib.exceptions import DataError
-from stages.lib.pages.error_numbers import error_line, error_numbers
-from stages.lib.pages.error_tables import error_tables
-from stages.lib.pages.example_errors import judged, said
-from stages.lib.params import StageParams, load_params
+from stages.lib.params import load_params
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.statistics.predictions import BASELINES, FINETUNED, read_predictions
 from stages.lib.tables import replacing_folder, write_json, write_parquet
 from stages.lib.task import Task, read_task
 
 FEWEST_FOR_UMAP = 10
-
-
-class Params(StageParams):
-    seed: int
-    worst_fraction: float = Field(gt=0, lt=1)
-    map_examples: int = Field(gt=0)
-    map_neighbours: int = Field(ge=2)
-    map_min_distance: float = Field(ge=0, le=1)
 
 
 def texts_of(splits: pl.DataFrame, task: Task) -> pl.DataFrame:

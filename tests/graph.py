@@ -21,13 +21,16 @@ ROOMS_OF_LIB: dict[str, tuple[str, ...]] = {
     "statistics": (),
     "encoders": ("cleaning", "statistics"),
     "training": ("encoders", "statistics"),
+    "errors": ("statistics",),
+    "behaviour": ("cleaning", "encoders", "statistics"),
     "pages": ("statistics",),
     "profile": ("pages", "statistics"),
 }
 ROOMS_OF_COMMANDS = ("new_source",)  # each for the command of its name
 KNOBS = "params.yaml"
-# the knobs are params; the lock is read to warn and the log is written for people: no output comes of either
-NO_CODE = (KNOBS, "requirements.lock", ".textrail/timings.jsonl")
+# the knobs are params; the lock is read to warn and the log is written for people: no output comes of either;
+# a model's card has the name that our own page has
+NO_CODE = (KNOBS, "requirements.lock", ".textrail/timings.jsonl", "README.md")
 PLAIN_PATH = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 DATA_PATH = re.compile(r"(data|models|metrics|reports)/[\w./-]+")
 

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from stages import errors
+from stages.lib.errors.error_numbers import error_numbers
+from stages.lib.errors.error_tables import confusion
+from stages.lib.errors.example_errors import judged
 from stages.lib.exceptions import DataError
-from stages.lib.pages.error_numbers import error_numbers
-from stages.lib.pages.error_tables import confusion
-from stages.lib.pages.example_errors import judged
 from stages.lib.statistics.predictions import BASELINES, read_predictions
 from stages.lib.task import Task
 from tests.predicted import (

@@ -1,1 +1,1 @@
-"""What people look at: tables of errors, plots, pages."""
+"""What people look at: pages and plots."""

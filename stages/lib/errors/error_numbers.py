@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from stages.lib.errors.example_errors import is_wrong
 from stages.lib.kinds import Kind
-from stages.lib.pages.example_errors import is_wrong
 from stages.lib.statistics.predictions import BASELINES, evaluation_roles
 from stages.lib.task import Task
 

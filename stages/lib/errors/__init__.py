@@ -1,0 +1,1 @@
+"""What goes wrong, where and why: tables of examples, labels, slices."""
