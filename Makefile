@@ -16,7 +16,7 @@ IN_VENV := PATH="$$PWD/.venv/bin:$$PATH"
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_USER PIP_TARGET PIP_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check set-up bench lock clean
+.PHONY: help run test check browser set-up bench lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +26,7 @@ run: .venv/run.stamp ## run what is stale of the pipeline, then print what came 
 	@.venv/bin/python -m commands.summary
 
 test: check ## every check: those of `make check`, then the whole pipeline on a small source (minutes)
-	@$(IN_VENV) .venv/bin/python -m pytest -m slow -n 2 --dist loadfile
+	@$(IN_VENV) .venv/bin/python -m pytest -m slow -n 2 --dist loadfile -rs
 
 check: .venv/dev.stamp ## lint, format, types and the fast tests
 	@.venv/bin/python -m ruff check .
@@ -34,9 +34,12 @@ check: .venv/dev.stamp ## lint, format, types and the fast tests
 	@.venv/bin/python -m mypy
 	@$(IN_VENV) .venv/bin/python -m pytest -n 2
 
+browser: .venv/dev.stamp ## try the page of errors in a real browser, where there is one (`make test` does too)
+	@.venv/bin/python -m pytest tests/test_browser.py -m slow -n 2 -rs
+
 set-up: .venv/dev.stamp ## install all of it into .venv, as every target does that needs it
 
-bench: .venv/run.stamp ## measure alternatives side by side (bench/), one after another
+bench: .venv/dev.stamp ## measure alternatives side by side (bench/), one after another
 	@for bench in bench/[a-z]*.py; do name=$${bench#bench/}; \
 		$(IN_VENV) .venv/bin/python -m "bench.$${name%.py}" || exit; done
 

@@ -28,7 +28,10 @@ task: classification
 metrics: [accuracy]
 copies: remove
 """
-OUTS = {"ingest": ("task", "ingested", "rejected", "metrics"), "clean": ("cleaned", "cleaning", "metrics")}
+OUTS = {
+    "ingest": ("task", "expectations", "ingested", "rejected", "metrics"),
+    "clean": ("cleaned", "cleaning", "metrics"),
+}
 INS = {"ingest": ("source",), "clean": ("task", "ingested")}
 
 

@@ -28,7 +28,7 @@ import polars as pl
 import typer
 from tqdm import tqdm
 
-from commands.lib.labelling import labeller, names_said
+from stages.lib.behaviour.labelling import labeller, names_said
 from stages.lib.encoders.served import Served, read_served
 from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.kinds import KINDS, Kind

@@ -136,11 +136,19 @@ def changed(dep: Any, makers: dict[str, Any], trees: dict[str, Tree]) -> str | N
     if not dep.exists:
         if maker is not None:
             return None if maker.hash_info == dep.hash_info else f"was made anew by {maker.stage.addressing}"
-        inside_an_out = any(str(parent) in makers for parent in Path(dep.fs_path).parents)
-        return None if inside_an_out else "is missing"
+        holder = next((makers[str(p)] for p in Path(dep.fs_path).parents if str(p) in makers), None)
+        return "is missing" if holder is None else changed_within(holder, dep, trees.get(holder.fs_path))
     if not dep.workspace_status() or pulled_hash(dep, makers, trees) in (None, dep.hash_info):
         return None
     return "changed" if dep.hash_info else "is a new dep"
+
+
+def changed_within(holder: Any, dep: Any, tree: Tree | None) -> str | None:
+    """Of one file of a folder that is not pulled; a listing that is lacking is told elsewhere."""
+    if tree is None or dep.hash_info.isdir:
+        return None
+    _, hash_info = tree.get(Path(dep.fs_path).relative_to(holder.fs_path).parts) or (None, None)
+    return None if hash_info == dep.hash_info else f"was made anew by {holder.stage.addressing}"
 
 
 def pulled_hash(dep: Any, makers: dict[str, Any], trees: dict[str, Tree]) -> Any:

@@ -1,127 +1,167 @@
 """Find what goes wrong, where and why: tables for the report.
 
-examples.parquet   one row a labelled example: its texts as written, its label, what the fine-tuned model
-                   says, how wrong that is (stages/lib/errors/example_errors.py), and what each baseline says
-                   (of a training row out of fold, so that no baseline is quoted on what it learned by heart)
-map.parquet        id, role, label, predicted, x, y: the fine-tuned model's vectors laid out in a plane
+Each with a module of stages/lib/errors.
 
-and by the kind of task those of stages/lib/errors/error_tables.py: confusion, by_range, or by_label and
+examples           one row a labelled example: its texts as written, its label, what the fine-tuned model
+                   says, how wrong that is (example_errors.py), and what each baseline says (of a training row
+                   out of fold, so that no baseline is quoted on what it learned by heart)
+label_issues       one row a labelled example, the labels that are probably wrong first (label_issues.py)
+contradictions     copies whose labels disagree (contradictions.py)
+slices, slice_members, words    where a role fails, which examples, and what they have in common
+                   (slice_tables.py)
+clusters           of the frozen vectors, and the words that tell each from the rest (clusters.py)
+map                id, role, label, predicted, cluster, and where UMAP lays the fine-tuned vectors (x, y) and
+                   the frozen ones (frozen_x, frozen_y): map_table.py
+learning_curve     scores of a cheap model by rows of training (learning_curve.py)
+to_label           the unlabelled rows most worth labelling (to_label.py)
+
+and by the kind of task those of error_tables.py: confusion, by_range, or by_label and
 missed.
 """
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
 from stages.lib.arrow import open_stream, vectors_of
+from stages.lib.errors.clusters import clustered
+from stages.lib.errors.contradictions import contradictions
 from stages.lib.errors.error_numbers import error_line, error_numbers
 from stages.lib.errors.error_tables import error_tables
-from stages.lib.errors.example_errors import judged, said
-from stages.lib.errors.knobs import Params
-from stages.lib.exceptions import DataError
+from stages.lib.errors.example_errors import error_table
+from stages.lib.errors.folds import copies_of_training
+from stages.lib.errors.judges import judgements
+from stages.lib.errors.knobs import CROSSFITTED, Params
+from stages.lib.errors.label_issues import issue_table
+from stages.lib.errors.learning_curve import learning_curve
+from stages.lib.errors.linear_judge import Inputs, inputs_of, linear_logits
+from stages.lib.errors.map_table import map_table
+from stages.lib.errors.slice_tables import weak_parts
+from stages.lib.errors.to_label import rows_to_label, uncertain
+from stages.lib.errors.wrong_labels import issue_numbers
+from stages.lib.joining import SPLITS, join_by_id
+from stages.lib.labels import array_of
 from stages.lib.params import load_params
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.cuts import with_cuts
+from stages.lib.statistics.learners import words_of
 from stages.lib.statistics.predictions import BASELINES, FINETUNED, read_predictions
-from stages.lib.tables import replacing_folder, write_json, write_parquet
+from stages.lib.tables import in_use, replacing_folder, write_json, write_parquet
 from stages.lib.task import Task, read_task
 
-FEWEST_FOR_UMAP = 10
+Tables = dict[str, pl.DataFrame]
+Numbers = dict[str, dict[str, Any]]  # by role
 
 
-def texts_of(splits: pl.DataFrame, task: Task) -> pl.DataFrame:
-    """id, the texts as written, and the columns kept for slicing as one struct, so that no name clashes."""
-    kept = [pl.struct(task.kept).alias("kept")] if task.kept else []
-    return splits.select("id", *[f"{name}_original" for name in task.text_columns], *kept)
+def vectors_of_ids(path: Path, ids: pl.Series) -> np.ndarray:
+    """float32 [N, H], in the order of `ids`."""
+    stream = open_stream(path)
+    rows = pl.DataFrame(pl.from_arrow(stream.select(["id"]))).with_row_index("row")
+    places = join_by_id(ids.to_frame("id"), rows, f"the table of vectors {path.name}")["row"].to_numpy()
+    return np.asarray(vectors_of(stream)[places])
 
 
-def join(left: pl.DataFrame, right: pl.DataFrame, source: str) -> pl.DataFrame:
-    """Adds the columns of `right` by id. Raises DataError where it lacks one of the ids."""
-    lacking = left.join(right, on="id", how="anti")
-    if len(lacking):
-        raise DataError(
-            f"{source} lacks {len(lacking):,} of the {len(left):,} examples that the fine-tuned model "
-            f"predicted: {lacking['id'][0]!r} is the first; the files are not of one run, so run `dvc repro`"
-        )
-    return left.join(right, on="id", how="left", maintain_order="left", validate="1:1")
+def linear_inputs(labelled: pl.DataFrame, splits: pl.DataFrame, features: Path, task: Task) -> Inputs:
+    texts = join_by_id(labelled.select("id"), splits.select("id", *task.text_columns), SPLITS)
+    return inputs_of(words_of(texts, task), vectors_of_ids(features, labelled["id"]))
 
 
-def error_table(
-    splits: pl.DataFrame, finetuned: pl.DataFrame, baselines: dict[str, pl.DataFrame], task: Task
-) -> pl.DataFrame:
-    """examples.parquet."""
-    table = judged(finetuned, task)
-    for name, predictions in baselines.items():
-        table = join(table, said(predictions, task, name), f"the prediction of {name}")
-    return join(table, texts_of(splits, task), "the table of splits")
+class Data(NamedTuple):
+    """What the other stages left."""
+
+    task: Task
+    splits: pl.DataFrame  # every row
+    copies: pl.DataFrame
+    predictions: dict[str, pl.DataFrame]  # of the baselines in their order, then of the fine-tuned model
+    crossfitted: pl.DataFrame
+    tokens: Path
+    frozen: Path  # vectors
+    tuned: Path  # vectors
+
+    @property
+    def baselines(self) -> dict[str, pl.DataFrame]:
+        return {name: self.predictions[name] for name in BASELINES if name in self.predictions}
 
 
-def on_the_map(roles: pl.Series, params: Params) -> np.ndarray:
-    """Places of the examples to lay out, in order: a random sample, training rows only to fill it up."""
-    shuffled = np.random.default_rng(params.seed).permutation(len(roles))
-    trained_on = (roles == "train").to_numpy()[shuffled]
-    chosen = shuffled[np.argsort(trained_on, kind="stable")][: params.map_examples]
-    return np.sort(chosen)
+def about_labels(data: Data, params: Params) -> tuple[Tables, Numbers]:
+    """label_issues and contradictions, and by role numbers of the first."""
+    task, rows = data.task, data.predictions[FINETUNED].filter(pl.col("label").is_not_null())
+    inputs = linear_inputs(rows, data.splits, data.frozen, task)
+    linear_NC = linear_logits(rows, array_of(rows["label"], task), inputs, data.copies, params, task)
+    taught_N = copies_of_training(rows, data.copies)
+    judges = judgements(rows, data.crossfitted, linear_NC, taught_N, task)
+    issues = [issue_table(judge, task) for judge in judges]
+    numbers = {
+        table["role"][0]: {"label_issues": issue_numbers(judge, table, params, task)}
+        for judge, table in zip(judges, issues, strict=True)
+    }
+    pairs = contradictions(data.copies, data.splits, task)
+    return {"label_issues": pl.concat(issues), "contradictions": pairs}, numbers
 
 
-def lay_out(vectors_NH: np.ndarray, params: Params) -> np.ndarray:
-    """float32 [N, 2]: UMAP (McInnes et al. 2018), or the first two principal components of a few vectors."""
-    if len(vectors_NH) < FEWEST_FOR_UMAP:
-        return principal_components(vectors_NH)
-    import umap  # seconds, and more for its compiling: only here
-
-    reducer = umap.UMAP(
-        n_neighbors=min(params.map_neighbours, len(vectors_NH) - 1),
-        min_dist=params.map_min_distance,
-        metric="cosine",
-        init="pca",  # the spectral start fails where clusters stand apart, as classes should
-        random_state=params.seed,
-        n_jobs=1,
-    )
-    with threadpool_limits(limits=1):  # sums in another order would move every point
-        return np.asarray(reducer.fit_transform(vectors_NH), dtype=np.float32)
-
-
-def principal_components(vectors_NH: np.ndarray) -> np.ndarray:
-    centred_NH = vectors_NH - vectors_NH.mean(axis=0)
-    axes_KH = np.linalg.svd(centred_NH, full_matrices=False)[2][:2]
-    plane = np.zeros((len(vectors_NH), 2), dtype=np.float32)
-    plane[:, : len(axes_KH)] = centred_NH @ axes_KH.T
-    return plane
-
-
-def map_table(examples: pl.DataFrame, vectors: Path, params: Params) -> pl.DataFrame:
-    """map.parquet."""
-    stream = open_stream(vectors)
-    labelled = np.flatnonzero(stream["label"].is_valid().to_numpy())
-    chosen = on_the_map(examples["role"], params)
-    points = lay_out(vectors_of(stream)[labelled[chosen]], params)
-    return (
-        examples[chosen]
-        .select("id", "role", "label", "predicted")
-        .with_columns(x=points[:, 0], y=points[:, 1])
-    )
+def about_texts(data: Data, examples: pl.DataFrame, params: Params) -> tuple[Tables, Numbers]:
+    """Slices, words, clusters, map, learning curve and rows to label, and by role numbers of some."""
+    task, rows = data.task, in_use(data.splits)
+    members, clusters = clustered(rows, vectors_of_ids(data.frozen, rows["id"]), task, params)
+    weak = weak_parts(examples, with_cuts(rows, data.tokens), members, task, params)
+    curve = learning_curve(rows.filter(pl.col("label").is_not_null()), task, params)
+    tuned_NH, frozen_NH = (vectors_of_ids(path, examples["id"]) for path in (data.tuned, data.frozen))
+    points = map_table(examples, tuned_NH, frozen_NH, task, params)
+    unsure = join_by_id(uncertain(data.predictions, task), members, SPLITS)
+    unsure_NH = vectors_of_ids(data.frozen, unsure["id"])
+    tables = weak.tables | {
+        "clusters": clusters,
+        "learning_curve": curve.table,
+        "map": join_by_id(points, members.select("id", "cluster"), SPLITS),
+        "to_label": rows_to_label(unsure, rows, unsure_NH, task, params.to_label),
+    }
+    numbers = {role: {"slices": of_role} for role, of_role in weak.numbers.items()}
+    for role, of_role in curve.numbers.items():
+        numbers.setdefault(role, {})["learning_curve"] = of_role
+    return tables, numbers
 
 
 def main(
-    *, task: InPath, splits: InPath, baseline: InPath, finetuned: InPath, errors: OutPath, metrics: OutPath
+    *,
+    task: InPath,
+    splits: InPath,
+    copies: InPath,
+    tokens: InPath,
+    features: InPath,
+    baseline: InPath,
+    finetuned: InPath,
+    crossfitted: InPath,
+    errors: OutPath,
+    metrics: OutPath,
 ) -> None:
     params = load_params("errors", Params)
-    the_task = read_task(task)
-    found = read_predictions(baseline)
-    baselines = {name: found[name] for name in BASELINES if name in found}
-    predictions = read_predictions(finetuned)[FINETUNED]
-    examples = error_table(pl.read_parquet(splits), predictions, baselines, the_task)
-    models = {name: name for name in baselines} | {FINETUNED: "predicted"}
+    data = Data(
+        task=read_task(task),
+        splits=pl.read_parquet(splits),
+        copies=pl.read_parquet(copies),
+        predictions=read_predictions(baseline) | read_predictions(finetuned),
+        crossfitted=read_predictions(crossfitted)[CROSSFITTED],
+        tokens=tokens,
+        frozen=features,
+        tuned=finetuned / "vectors.arrow",
+    )
+    examples = error_table(data.splits, data.predictions[FINETUNED], data.baselines, data.task)
+    numbers = error_numbers(examples, list(data.baselines), params.worst_fraction, data.task)
+    models = {name: name for name in data.baselines} | {FINETUNED: "predicted"}
+    tables = {"examples": examples} | error_tables(examples, models, data.task)
+    with threadpool_limits(limits=1):  # sums in another order would change the last digits
+        parts = about_labels(data, params), about_texts(data, examples, params)
+    for more, counts in parts:
+        tables |= more
+        numbers = {role: numbers.get(role, {}) | counts.get(role, {}) for role in numbers | counts}
     with replacing_folder(errors) as folder:
-        write_parquet(examples, folder / "examples.parquet")
-        for name, table in error_tables(examples, models, the_task).items():
+        for name, table in tables.items():
             write_parquet(table, folder / f"{name}.parquet")
-        write_parquet(map_table(examples, finetuned / "vectors.arrow", params), folder / "map.parquet")
-    numbers = error_numbers(examples, list(baselines), params.worst_fraction, the_task)
     write_json(numbers, metrics)
-    print(f"errors: {error_line(numbers, params.worst_fraction, the_task)}")
+    print(f"errors: {error_line(numbers, params.worst_fraction, data.task)}")
 
 
 if __name__ == "__main__":

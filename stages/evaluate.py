@@ -32,11 +32,11 @@ import polars as pl
 from pydantic import Field
 from tqdm import tqdm
 
-from stages.lib.arrow import open_stream
 from stages.lib.exceptions import DataError
 from stages.lib.labels import array_of
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
+from stages.lib.statistics.cuts import with_cuts
 from stages.lib.statistics.diagrams import CONFUSION, DIAGRAMS, Judged, diagrams
 from stages.lib.statistics.external import read_external
 from stages.lib.statistics.judging import Figures, Model, Settings, judge, judge_against, judge_slices
@@ -118,13 +118,6 @@ def on_validation(task: Task, predictions: pl.DataFrame, temperature: float | No
     return model._replace(
         points=operating_points(logits_NC, labels_N), best_f1=best_f1_threshold(task, logits_NC, labels_N)
     )
-
-
-def with_cuts(splits: pl.DataFrame, tokens: Path) -> pl.DataFrame:
-    """With `cut_share`, the share of its tokens that each example lost."""
-    measured = pl.DataFrame(pl.from_arrow(open_stream(tokens).select(["id", "length", "lost"])))
-    share = pl.col("lost") / (pl.col("lost") + pl.col("length"))
-    return splits.join(measured.select("id", cut_share=share), on="id", how="left", maintain_order="left")
 
 
 def slices_on(task: Task, rows: pl.DataFrame, examples: pl.DataFrame, params: Params) -> list[Slice]:

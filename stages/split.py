@@ -79,13 +79,19 @@ def count_made_by(table: pl.DataFrame, before: pl.Series, task: Task, params: Pa
 
 
 def reasons_to_leave_out(table: pl.DataFrame, copies: Copies, task: Task) -> pl.Series:
-    """Why a row is left out: it has no label, or it copies a row of a role that goes before its own."""
+    """Why a row is left out: it has no label, it copies a row of a role that goes before its own, or it would
+    train though a person found it ambiguous. Ambiguous rows still judge: a test without hard cases flatters.
+    """
     meant = pl.Series([is_unlabelled(role) for role in table["role"]], dtype=pl.Boolean)
     unlabelled = table["label"].is_null() & ~meant
     copied = (
         why_copies_go(copies) if task.copies == "remove" else pl.repeat(None, len(table), dtype=pl.String)
     )
-    return table.select(left_out=pl.when(unlabelled).then(pl.lit("no label")).otherwise(copied)).to_series()
+    training = pl.Series(table["role"] == "train")
+    ambiguous = training & table["ambiguous"] if "ambiguous" in table.columns else pl.lit(False)
+    reason = pl.when(unlabelled).then(pl.lit("no label")).otherwise(copied)
+    reason = pl.coalesce(reason, pl.when(ambiguous).then(pl.lit("ambiguous")))
+    return table.select(left_out=reason).to_series()
 
 
 def keep_train_rows(table: pl.DataFrame, keys: pl.Series, params: Params) -> pl.Series:
@@ -123,6 +129,7 @@ def count(
         "shares": {role: difference(labels[role], labels["train"], task) for role in made},
         "lacking": {role: found for role, part in labels.items() if (found := lacking(part, task))},
         "drift": drift_of(table, copies, task),
+        **({"ambiguous": _counts(table.filter("ambiguous")["role"])} if "ambiguous" in table.columns else {}),
     } | count_copies(table, copies, task)
 
 

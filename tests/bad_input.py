@@ -39,6 +39,11 @@ KEYS: dict[str, Any] = {
 }
 REGRESSION = {"task": "regression", "labels": None, "range": [0, 5], "metrics": ["pearson"]}
 SEVERAL = {"task": "multi-label", "labels": ["sad", "glad"], "separator": "|", "metrics": ["micro_f1"]}
+DENIED = {"name": "denied", "pattern": "^", "replacement": "No, ", "expect": {"becomes": "sad"}}
+FOUND_EXPECTATIONS = (
+    "data/sources/mine/source.yaml:15: expectations: found [{'name': 'denied', 'pattern': '^', "
+    "'replacement': 'No, '...;"
+)
 FLAGS = {
     "task": "multi-label",
     "columns": {"text": "text", "label": ["sad", "glad"]},
@@ -75,6 +80,12 @@ def json_lines(*more: str) -> bytes:
     return "".join(line + "\n" for line in [*good, *more]).encode()
 
 
+def corrected(what: str, says: str, *lines: str, header: str = "id,label,action,note") -> Bad:
+    """`says` what stands behind the file's name."""
+    content = "".join(f"{line}\n" for line in (header, *lines)).encode("latin-1")
+    return Bad(what, f"data/sources/mine/corrections.csv:{says}", {"corrections.csv": content})
+
+
 def with_row(what: str, row: str, says: str, **keys: Any) -> Bad:
     return Bad(what, says, {"train.csv": rows(row)}, keys, done=SET_ASIDE)
 
@@ -108,6 +119,10 @@ def with_file(what: str, content: bytes, says: str, **keys: Any) -> Bad:
 
 def with_keys(what: str, says: str, **keys: Any) -> Bad:
     return Bad(what, says, keys=keys)
+
+
+def with_expectation(what: str, says: str, kind: dict[str, Any] | None = None, **changed: Any) -> Bad:
+    return Bad(what, says, keys={**(kind or {}), "expectations": [DENIED | changed]})
 
 
 def taken(what: str, content: bytes, says: str, *texts: str, **keys: Any) -> Bad:
@@ -696,7 +711,7 @@ KINDS: dict[str, list[Bad]] = {
         with_keys(
             "A kept column that would hide one of textrail's own.",
             "data/sources/mine/source.yaml:15: keep: found ['role']; no column twice, and none named "
-            "as one of textrail's: ['id', 'label', 'left_out', 'role', 'source_id', 'text', "
+            "as one of textrail's: ['ambiguous', 'id', 'label', 'left_out', 'role', 'source_id', 'text', "
             "'text_original', 'text_pair', 'text_pair_original']",
             keep=["role"],
         ),
@@ -710,6 +725,45 @@ KINDS: dict[str, list[Bad]] = {
             "A range from high to low.",
             "data/sources/mine/source.yaml:12: range: found [5, 0]; write the least score, then the greatest",
             **{**REGRESSION, "range": [5, 0]},
+        ),
+        with_expectation(
+            "An expectation of a label that does not exist.",
+            f"{FOUND_EXPECTATIONS} 'denied': expect: no label 'angry'; labels names sad, glad",
+            expect={"becomes": "angry"},
+        ),
+        with_expectation(
+            "An expectation that does not say what should follow.",
+            "data/sources/mine/source.yaml:19: expectations.0.expect: found {'label': 'sad'}; say {becomes: "
+            "LABEL}, {label: LABEL, moves: up} or, of a regression, {moves: up}",
+            expect={"label": "sad"},
+        ),
+        with_expectation(
+            "An expectation of a label, in a regression.",
+            f"{FOUND_EXPECTATIONS} 'denied': expect: a regression has no labels; say {{moves: up}} or "
+            "{moves: down}",
+            REGRESSION,
+        ),
+        with_expectation(
+            "An expectation about the second text, where there is none.",
+            f"{FOUND_EXPECTATIONS} 'denied': column: columns names no text_pair; leave it out",
+            column="text_pair",
+        ),
+        with_expectation(
+            "An expectation whose pattern does not compile.",
+            "data/sources/mine/source.yaml:17: expectations.0.pattern: found '(fire'; does not compile: "
+            "regex parse error:\n    (fire\n    ^\nerror: unclosed group",
+            pattern="(fire",
+        ),
+        with_expectation(
+            "An expectation whose replacement names a group that the pattern lacks.",
+            "data/sources/mine/source.yaml:18: expectations.0.replacement: found 'No $1'; the pattern has "
+            "no group '1'; known here: $0. Where text follows a group's name write $<name>; a dollar is $$",
+            replacement="No $1",
+        ),
+        with_keys(
+            "Two expectations of one name.",
+            f"{FOUND_EXPECTATIONS} 'denied': the name stands there twice; their figures go by it",
+            expectations=[DENIED, DENIED],
         ),
     ],
     "params.yaml": [
@@ -808,6 +862,51 @@ KINDS: dict[str, list[Bad]] = {
             "portuguese, romanian, russian, spanish, swedish",
             knobs={"clean": {"steps": ["stem"], "language": "klingon"}},
             stage="clean",
+        ),
+    ],
+    "Corrections": [
+        corrected(
+            "A corrected row that is not there.",
+            "2: no row has the id '44'; did you mean '4'?; ids are those of data/ingested.parquet, and "
+            "a row that could not be used (data/rejected.parquet) has none: mend the id, or take the "
+            "line out",
+            "44,sad,relabel,",
+        ),
+        corrected(
+            "A label that no class has.",
+            "2: no label 'sed'; there are sad, glad; did you mean 'sad'?",
+            "1,sed,relabel,",
+        ),
+        corrected(
+            "Something to do that textrail does not know.",
+            "2: action 'delete'; there are relabel, ambiguous, drop",
+            "1,,delete,",
+        ),
+        corrected(
+            "A row that is corrected twice, each time otherwise.",
+            "3: the id '1' has another correction on line 2; keep one",
+            "1,glad,relabel,",
+            "1,,drop,",
+        ),
+        corrected(
+            "A label for a row that is to go.",
+            "2: drop takes no label, and here is 'sad'; leave it empty, or say relabel",
+            "1,sad,drop,",
+        ),
+        corrected(
+            "Corrections without the column that says what to do.",
+            "1: no column 'action'; it has id, label, note",
+            header="id,label,note",
+        ),
+        corrected(
+            "Corrections that a spreadsheet saved in its old encoding.",
+            "2: not UTF-8; save it as CSV with that encoding (Excel: CSV UTF-8)",
+            "1,,drop,caf\xe9",
+        ),
+        Bad(
+            "Corrections that are empty.",
+            "data/sources/mine/corrections.csv: the file is empty",
+            {"corrections.csv": b""},
         ),
     ],
     "Too little to learn from": [

@@ -11,6 +11,10 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 from tests.tiny import commit, dvc, make_tiny_project
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", help="folder for the README's pictures (tests/test_browser.py)")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny project, every stage run, committed, at a path with a space. Change only copies of it."""

@@ -15,22 +15,31 @@ ROOMS = ("stages", "commands", "tests", "bench")
 ROOMS_OF_LIB: dict[str, tuple[str, ...]] = {
     "readers": (),
     "remotes": ("readers",),
-    "sources": ("readers", "remotes"),
+    "sources": ("cleaning", "readers", "remotes"),
     "splits": (),
     "cleaning": (),
     "statistics": (),
     "encoders": ("cleaning", "statistics"),
     "training": ("encoders", "statistics"),
     "errors": ("statistics",),
-    "behaviour": ("cleaning", "encoders", "statistics"),
+    "behaviour": ("cleaning", "encoders", "sources", "statistics"),
     "pages": ("statistics",),
     "profile": ("pages", "statistics"),
+    "card": ("cleaning", "encoders", "pages", "statistics"),
 }
 ROOMS_OF_COMMANDS = ("new_source",)  # each for the command of its name
 KNOBS = "params.yaml"
 # the knobs are params; the lock is read to warn and the log is written for people: no output comes of either;
 # a model's card has the name that our own page has
 NO_CODE = (KNOBS, "requirements.lock", ".textrail/timings.jsonl", "README.md")
+# a stage that reads more than the section of its own name: those that it may, and why
+SECTIONS_OF_OTHERS = {
+    "crossfit": {
+        "errors": "errors.folds says whether errors wants its answer, and of how many models",
+        "finetune": "it trains as finetune does",
+    },
+    "package": {"finetune": "the card tells the knobs that the model was trained with"},
+}
 PLAIN_PATH = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*")
 DATA_PATH = re.compile(r"(data|models|metrics|reports)/[\w./-]+")
 
@@ -113,12 +122,19 @@ def lib_is_used(project: Project) -> Iterator[str]:
 
 
 def params_are_declared(project: Project) -> Iterator[str]:
-    """A stage reads the section of its own name and no other; without knobs it reads none."""
+    """A stage reads the section of its own name and, but for SECTIONS_OF_OTHERS, no other.
+
+    It declares a section whole, or as `section.key` where it reads `load_params("section", ...).key` alone.
+    """
     for name, stage in project.stages.items():
-        read, declared = sections_read(f"stages/{name}.py", project), set(stage.get("params", []))
+        read, declared = params_read(f"stages/{name}.py", project), set(stage.get("params", []))
         if read != declared:
             yield f"{name}: reads params {sorted(read)}, declares {sorted(declared)}"
-        yield from (f"{name}: reads section '{section}' of another" for section in sorted(read - {name}))
+        sections = {each.partition(".")[0] for each in read}
+        others = sections - {name} - set(SECTIONS_OF_OTHERS.get(name, {}))
+        yield from (f"{name}: reads section '{section}' of another" for section in sorted(others))
+        lent = SECTIONS_OF_OTHERS.get(name, {}).keys() - sections
+        yield from (f"{name}: may read section '{section}', and does not" for section in sorted(lent))
 
 
 def params_are_used(project: Project) -> Iterator[str]:
@@ -301,10 +317,29 @@ def sections_read(module: str, project: Project) -> set[str]:
     return {section for file in files for section in _load_params_calls(file.read_text(encoding="utf-8"))}
 
 
+def params_read(module: str, project: Project) -> set[str]:
+    """Those sections; as `section.key` where the code reads nothing else of it."""
+    path = project.root / module
+    if not path.exists():
+        return set()
+    files = [path, *(project.root / used for used in _reachable(path, project.root))]
+    found = {each for file in files for each in _params_read(file.read_text(encoding="utf-8"))}
+    return {each for each in found if each.partition(".")[0] == each or each.partition(".")[0] not in found}
+
+
 def _load_params_calls(source: str) -> Iterator[str]:
+    return (each.partition(".")[0] for each in _params_read(source))
+
+
+def _params_read(source: str) -> Iterator[str]:
+    """`section.key` of each `load_params("section", ...).key`, the section of any other such call."""
+    keys = {
+        id(node.value): node.attr for node in ast.walk(_parsed(source)) if isinstance(node, ast.Attribute)
+    }
     for node in ast.walk(_parsed(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load_params":
-            yield ast.literal_eval(node.args[0])
+            section, key = ast.literal_eval(node.args[0]), keys.get(id(node))
+            yield section if key is None else f"{section}.{key}"
 
 
 def params_fields(module: str, project: Project) -> tuple[set[str], list[str]]:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 class Outline(HTMLParser):
     """Every tag with its attributes, the shown text, and whether each tag that opens is closed in order."""
 
-    VOID = ("meta", "link", "img", "source", "path")
+    VOID = ("meta", "link", "img", "source", "path", "input")
 
     def __init__(self, page: str) -> None:
         super().__init__()

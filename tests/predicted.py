@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from stages.lib.arrow import write_vectors
+from stages.lib.arrow import write_stream, write_vectors
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.labels import array_of, numbers_of
 from stages.lib.statistics.predictions import write_predictions
@@ -53,10 +53,12 @@ def task_of(
     )
 
 
-def splits_of(texts: dict[str, str] | None = None) -> pl.DataFrame:
-    """Every row of ROWS, and one that was left out; `texts` by id."""
+def splits_of(texts: dict[str, str] | None = None, labels: Sequence[str] = LABELS) -> pl.DataFrame:
+    """Every row of ROWS, and one that was left out; `texts` by id; the first of `labels` is calm."""
+    named = dict(zip(LABELS, labels, strict=False))
     rows = [
-        {"id": name, "role": role, "label": label, "text_original": (texts or {}).get(name, f"Text {name}")}
+        {"id": name, "role": role, "label": label and named[label]}
+        | {"text_original": (texts or {}).get(name, f"Text {name}")}
         for name, role, label, _ in ROWS
     ]
     table = pl.DataFrame(rows).with_columns(
@@ -68,9 +70,11 @@ def splits_of(texts: dict[str, str] | None = None) -> pl.DataFrame:
     return pl.concat([copy, table])
 
 
-def predictions_of(said: list[str], strength: float = 3.0, labels: list[str] = LABELS) -> np.ndarray:
-    """Logits [N, C]: 0, and `strength` for the class that is said."""
-    logits_NC = np.zeros((len(said), len(labels)), dtype=np.float32)
+def predictions_of(
+    said: list[str], strength: float = 3.0, labels: list[str] = LABELS, classes: int | None = None
+) -> np.ndarray:
+    """Logits [N, C]: 0, and `strength` for the class that is said; `classes` where there are more."""
+    logits_NC = np.zeros((len(said), classes or len(labels)), dtype=np.float32)
     logits_NC[np.arange(len(said)), [labels.index(name) for name in said]] = strength
     return logits_NC
 
@@ -87,18 +91,56 @@ def write_project(folder: Path, texts: dict[str, str] | None = None, task: Task 
     """task.json, splits.parquet, baseline/ and finetuned/ in the folder."""
     task = task or task_of()
     write_task(task, folder / "task.json")
-    write_parquet(splits_of(texts), folder / "splits.parquet")
+    write_parquet(splits_of(texts, task.labels), folder / "splits.parquet")
+    classes = len(task.labels)
     for name, always in {"dummy": "calm", "tfidf": "alarm", "features": "other"}.items():
-        logits_NC = predictions_of([always] * len(ROWS))
+        logits_NC = predictions_of([always] * len(ROWS), classes=classes)
         held_out_NC = np.full_like(logits_NC, np.nan)
-        held_out_NC[:2] = predictions_of(["other", "other"])
+        held_out_NC[:2] = predictions_of(["other", "other"], classes=classes)
         path = folder / "baseline" / f"{name}.parquet"
         write_predictions(task, examples(), logits_NC, path, out_of_fold_NC=held_out_NC)
-    said = predictions_of([row[3] for row in ROWS])
+    said = predictions_of([row[3] for row in ROWS], classes=classes)
     write_predictions(task, examples(), said, folder / "finetuned/finetuned.parquet")
-    vectors_NH = np.random.default_rng(0).normal(size=(len(ROWS), 4)).astype(np.float32)
-    table = pa.Table.from_batches(examples().to_arrow().to_batches())
-    write_vectors(table, vectors_NH, folder / "finetuned/vectors.arrow")
+    write_beside(folder, task, examples())
+
+
+def write_beside(
+    folder: Path, task: Task, examples: pl.DataFrame, copies: Sequence[tuple[str, str]] = ()
+) -> None:
+    """As write_numbers; an empty crossfitted/, and copies.parquet: exact, by their ids."""
+    write_numbers(folder, examples)
+    path = folder / "crossfitted/crossfitted.parquet"
+    write_predictions(
+        task,
+        examples.clear(),
+        np.zeros((0, task.outputs)),
+        path,
+        thresholds=[0.5] * task.outputs if task.facts.has_thresholds else None,
+    )
+    write_parquet(copies_of(examples, copies), folder / "copies.parquet")
+
+
+def copies_of(examples: pl.DataFrame, pairs: Sequence[tuple[str, str]]) -> pl.DataFrame:
+    """As stage split writes them; labels as text, whatever text."""
+    label = pl.col("label").cast(pl.List(pl.String)).list.join(",")
+    if not isinstance(examples["label"].dtype, pl.List):
+        label = pl.col("label").cast(pl.String)
+    rows = examples.select("id", "role", label=label)
+    links = pl.DataFrame(pairs, schema={"id": pl.String, "other_id": pl.String}, orient="row")
+    found = links.join(rows, on="id", maintain_order="left")
+    found = found.join(rows, left_on="other_id", right_on="id", suffix="_other", maintain_order="left")
+    return found.select(
+        "id",
+        "role",
+        "label",
+        pl.lit(None, pl.String).alias("left_out"),
+        "other_id",
+        other_role="role_other",
+        other_label="label_other",
+        exact=pl.lit(True),
+        similarity=pl.lit(1.0),
+        agree=pl.col("label") == pl.col("label_other"),
+    )
 
 
 # --- other kinds -------------------------------------------------------------------------------------------
@@ -197,6 +239,15 @@ def write_examples(
             thresholds=thresholds,
             out_of_fold_NC=None if name == "finetuned" else held_out_NC,
         )
-    vectors_NH = np.random.default_rng(0).normal(size=(len(examples), 4)).astype(np.float32)
+    write_beside(folder, task, examples)
+
+
+def write_numbers(folder: Path, examples: pl.DataFrame) -> None:
+    """finetuned/vectors.arrow and features.arrow; and tokens.arrow, in which the first text is cut."""
     table = pa.Table.from_batches(examples.to_arrow().to_batches())
-    write_vectors(table, vectors_NH, folder / "finetuned/vectors.arrow")
+    for seed, name in enumerate(("finetuned/vectors.arrow", "features.arrow")):
+        vectors_NH = np.random.default_rng(seed).normal(size=(len(examples), 4)).astype(np.float32)
+        write_vectors(table, vectors_NH, folder / name)
+    tokens = examples.select("id", length=8, lost=(pl.int_range(pl.len()) == 0).cast(pl.Int32))
+    tokens_table = pa.Table.from_batches(tokens.to_arrow().to_batches())
+    write_stream(tokens_table.schema, tokens_table.to_batches(), folder / "tokens.arrow")

@@ -50,7 +50,7 @@ def split(folder: Path) -> str:
 
 # name -> the stage, what it reads and what it writes
 FIRST_STAGES: dict[str, tuple[Callable[..., None], tuple[str, ...], tuple[str, ...]]] = {
-    "ingest": (ingest.main, ("source",), ("task", "ingested", "rejected", "metrics")),
+    "ingest": (ingest.main, ("source",), ("task", "expectations", "ingested", "rejected", "metrics")),
     "clean": (clean.main, ("task", "ingested"), ("cleaned", "cleaning", "metrics")),
     "split": (splitting.main, ("task", "cleaned"), ("splits", "copies", "metrics")),
 }

@@ -9,10 +9,11 @@ import pytest
 from stages import errors
 from stages.lib.errors.error_numbers import error_numbers
 from stages.lib.errors.error_tables import confusion
-from stages.lib.errors.example_errors import judged
+from stages.lib.errors.example_errors import error_table, judged, texts_of
 from stages.lib.exceptions import DataError
 from stages.lib.statistics.predictions import BASELINES, read_predictions
 from stages.lib.task import Task
+from tests.error_knobs import FEW
 from tests.predicted import (
     LABELS,
     ROWS,
@@ -26,31 +27,24 @@ from tests.predicted import (
     write_scored,
 )
 
-PARAMS = """\
-errors:
-  seed: 1
-  worst_fraction: 0.25
-  map_examples: 5
-  map_neighbours: 3
-  map_min_distance: 0.1
-"""
-
-
-def params(**changes: float) -> errors.Params:
-    values = {
-        "seed": 1,
-        "worst_fraction": 0.25,
-        "map_examples": 5,
-        "map_neighbours": 3,
-        "map_min_distance": 0.1,
-    }
-    return errors.Params.model_validate(values | changes)
+TABLES = [
+    "clusters",
+    "contradictions",
+    "examples",
+    "label_issues",
+    "learning_curve",
+    "map",
+    "slice_members",
+    "slices",
+    "to_label",
+    "words",
+]
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_text(PARAMS, encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(json.dumps({"errors": FEW}))
     write_project(tmp_path)
     return tmp_path
 
@@ -59,8 +53,12 @@ def run_stage(project: Path, name: str = "errors") -> Path:
     errors.main(
         task=project / "task.json",
         splits=project / "splits.parquet",
+        copies=project / "copies.parquet",
+        tokens=project / "tokens.arrow",
+        features=project / "features.arrow",
         baseline=project / "baseline",
         finetuned=project / "finetuned",
+        crossfitted=project / "crossfitted",
         errors=project / name,
         metrics=project / "metrics.json",
     )
@@ -71,7 +69,7 @@ def table(project: Path) -> pl.DataFrame:
     found = read_predictions(project / "baseline")
     baselines = {name: found[name] for name in BASELINES}
     predictions = read_predictions(project / "finetuned")["finetuned"]
-    return errors.error_table(splits_of(), predictions, baselines, task_of())
+    return error_table(splits_of(), predictions, baselines, task_of())
 
 
 def test_every_labelled_row_in_use_has_one_row_in_order(project: Path) -> None:
@@ -100,20 +98,20 @@ def test_baselines_speak_of_training_rows_out_of_fold(project: Path) -> None:
 
 
 def test_kept_columns_come_along_under_one_name() -> None:
-    kept = errors.texts_of(splits_of(), task_of(kept=("place",)))["kept"]
+    kept = texts_of(splits_of(), task_of(kept=("place",)))["kept"]
     assert kept[0] == {"place": "Oslo"}
 
 
 def test_pairs_keep_both_texts() -> None:
     splits = splits_of().with_columns(text_pair_original=pl.lit("second"))
-    assert "text_pair_original" in errors.texts_of(splits, task_of(pair="second")).columns
+    assert "text_pair_original" in texts_of(splits, task_of(pair="second")).columns
 
 
 def test_tables_of_different_runs_are_refused(project: Path) -> None:
     stale = splits_of().filter(pl.col("id") != "e")
     predictions = read_predictions(project / "finetuned")["finetuned"]
     with pytest.raises(DataError, match=r"lacks 1 of the 8 examples.*'e'.*dvc repro"):
-        errors.error_table(stale, predictions, {}, task_of())
+        error_table(stale, predictions, {}, task_of())
 
 
 def test_confusion_has_every_cell_of_every_evaluation_role_and_model(project: Path) -> None:
@@ -157,40 +155,13 @@ def test_a_mistake_counts_as_everyones_whatever_dummy_says(project: Path) -> Non
     assert numbers["test"]["mistakes_that_all_but_dummy_make"] == 1  # f; the label of h is other
 
 
-def test_training_rows_are_on_the_map_only_where_others_do_not_fill_it() -> None:
-    roles = pl.Series(["train", "test", "train", "validation", "test"])
-    assert errors.on_the_map(roles, params(map_examples=3)).tolist() == [1, 3, 4]
-    assert errors.on_the_map(roles, params(map_examples=9)).tolist() == [0, 1, 2, 3, 4]
-    assert len(errors.on_the_map(roles, params(map_examples=4))) == 4
-
-
-def test_the_map_lays_out_the_vectors_of_its_own_rows(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(errors, "lay_out", lambda vectors_NH, params: vectors_NH[:, :2])
-    rows = table(project)
-    points = errors.map_table(rows, project / "finetuned/vectors.arrow", params(map_examples=3))
-    vectors_NH = np.random.default_rng(0).normal(size=(len(ROWS), 4)).astype(np.float32)
-    places = [[row[0] for row in ROWS].index(name) for name in points["id"]]
-    np.testing.assert_array_equal(points.select("x", "y").to_numpy(), vectors_NH[places, :2])
-
-
-@pytest.mark.parametrize("count", [1, 2, 9])
-def test_a_few_vectors_are_laid_out_without_umap(count: int) -> None:
-    plane = errors.lay_out(np.random.default_rng(0).normal(size=(count, 4)), params())
-    assert plane.shape == (count, 2)
-    assert np.isfinite(plane).all()
-
-
 def test_the_stage_says_one_line_and_writes_the_same_bytes_again(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = run_stage(project), run_stage(project, "again")
     line = "errors: 2 mistakes in 4 test examples; the worst 25% carry 49% of the loss\n"
     assert capsys.readouterr().out == line * 2
-    assert sorted(path.name for path in first.iterdir()) == [
-        "confusion.parquet",
-        "examples.parquet",
-        "map.parquet",
-    ]
+    assert sorted(path.stem for path in first.iterdir()) == sorted([*TABLES, "confusion"])
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes()
     assert json.loads((project / "metrics.json").read_text())["test"]["mistakes"] == 2
@@ -227,7 +198,7 @@ def test_every_kind_has_its_tables_and_the_same_bytes_again(
     task = write(project)
     first, second = run_stage(project), run_stage(project, "again")
     names = {"regression": ["by_range"], "multi-label": ["by_label", "missed"]}[task.kind]
-    assert sorted(path.stem for path in first.iterdir()) == sorted(["examples", "map", *names])
+    assert sorted(path.stem for path in first.iterdir()) == sorted([*TABLES, *names])
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes()
     assert len(pl.read_parquet(first / "map.parquet")) == 5
@@ -328,16 +299,3 @@ def test_a_single_example_has_errors(project: Path) -> None:
     write_scored(project, rows=only)
     table = on_test(tables_of(project)["by_range"], "finetuned")
     assert table.select("range", "n", "mae").rows() == [("4", 1, 2.5)]
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
-def test_umap_sets_classes_apart_and_lays_them_out_the_same_again() -> None:
-    rng = np.random.default_rng(0)
-    centres_NH = np.repeat(rng.normal(size=(2, 16)) * 5, 30, axis=0)
-    vectors_NH = (centres_NH + rng.normal(size=(60, 16))).astype(np.float32)
-    plane = errors.lay_out(vectors_NH, params(map_neighbours=10))
-    assert (
-        np.linalg.norm(plane[:30].mean(axis=0) - plane[30:].mean(axis=0)) > 3 * plane[:30].std(axis=0).max()
-    )
-    np.testing.assert_array_equal(errors.lay_out(vectors_NH, params(map_neighbours=10)), plane)

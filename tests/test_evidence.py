@@ -78,7 +78,7 @@ def test_added_and_edited_examples_are_put_to_the_old_model(tmp_path: Path) -> N
     evidence = gathered(old, new, accept=True)
     assert len(evidence.rows) == 6
     assert sorted(evidence.rows.filter(evidence.rows["is_added"])["id"]) == ["added0", "added1"]
-    from commands.lib.labelling import labeller
+    from stages.lib.behaviour.labelling import labeller
     from stages.lib.encoders.served import read_served
 
     folder = tmp_path / "old/models/finetuned"
@@ -187,7 +187,7 @@ def test_a_new_label_among_several_stands_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("task", [REGRESSION, MULTI_LABEL], ids=lambda task: task.kind)
 def test_the_old_model_of_any_kind_is_asked_as_it_is_served(tmp_path: Path, task: Task) -> None:
-    from commands.lib.labelling import labeller
+    from stages.lib.behaviour.labelling import labeller
     from stages.lib.encoders.served import read_served
 
     known, more = (

@@ -90,7 +90,8 @@ def project(tmp_path: Path) -> Path:
 def ingest(
     project: Path, endpoint: str, source: str = "moods", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    paths = {"task": "task.json", "ingested": "ingested.parquet", "rejected": "rejected.parquet"}
+    paths = {"task": "task.json", "expectations": "expectations.json"}
+    paths |= {"ingested": "ingested.parquet", "rejected": "rejected.parquet"}
     paths = {option: f"out/{path}" for option, path in paths.items()} | {"metrics": "out/ingest.json"}
     options = [word for option, path in paths.items() for word in (f"--{option}", path)]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}

@@ -12,6 +12,7 @@ from stages.lib.config import StrictModel
 from stages.lib.exceptions import ConfigError, SourceError, TextrailError
 from stages.lib.kinds import KINDS
 from stages.lib.source_keys import Columns, Format, Hub, RoleFile, SubmissionForm
+from stages.lib.sources.expectations import Expectation
 from stages.lib.sources.parts import find_parts
 from stages.lib.sources.source import Source, read_source
 from stages.lib.task import read_task
@@ -28,7 +29,7 @@ copies: remove
 """
 TRAIN = "id,text,place,other,label\n1,so sad,here,x,0\n2,so glad,,x,1\n"
 NEW = "id,text,place\n3,who knows,there\n"
-OUTS = ("task.json", "ingested.parquet", "rejected.parquet", "ingest.json")
+OUTS = ("task.json", "expectations.json", "ingested.parquet", "rejected.parquet", "ingest.json")
 
 
 @pytest.fixture
@@ -43,8 +44,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ingest(folder: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, object]]:
-    task, ingested, rejected, metrics = (Path("out") / name for name in OUTS)
-    main(source=folder, task=task, ingested=ingested, rejected=rejected, metrics=metrics)
+    task, expected, ingested, rejected, metrics = (Path("out") / name for name in OUTS)
+    outs = {"task": task, "expectations": expected, "ingested": ingested, "rejected": rejected}
+    main(source=folder, **outs, metrics=metrics)
     return pl.read_parquet(ingested), pl.read_parquet(rejected), json.loads(metrics.read_text())
 
 
@@ -290,6 +292,7 @@ def test_every_key_of_source_yaml_stands_in_the_docs() -> None:
         "by_role": RoleFile,
         "hub": Hub,
         "submission": SubmissionForm,
+        "expectations": Expectation,
     }
     keys = [key for key in Source.model_fields if key not in inner]
     keys += [f"{key}.{field}" for key, model in inner.items() for field in model.model_fields]

@@ -82,9 +82,10 @@ def edit(folder: Path, old: str, new: str) -> None:
 
 def ingest(folder: Path) -> bytes:
     """The table's bytes."""
-    names = ("task.json", "ingested.parquet", "rejected.parquet", "ingest.json")
-    task, ingested, rejected, metrics = (Path("out") / name for name in names)
-    main(source=folder, task=task, ingested=ingested, rejected=rejected, metrics=metrics)
+    names = ("task.json", "expectations.json", "ingested.parquet", "rejected.parquet", "ingest.json")
+    task, expected, ingested, rejected, metrics = (Path("out") / name for name in names)
+    outs = {"task": task, "expectations": expected, "ingested": ingested, "rejected": rejected}
+    main(source=folder, **outs, metrics=metrics)
     return ingested.read_bytes()
 
 

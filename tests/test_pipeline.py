@@ -38,8 +38,10 @@ WITHOUT_TORCH = (
     "profile",
     "tokenize",
     "baseline",
+    "crossfit",  # unless it has to train
     "errors",
     "report",
+    "package",
 )
 
 
@@ -95,6 +97,26 @@ SPOILT_GRAPHS: list[tuple[Check, Callable[[Stages], object], str]] = [
         graph.params_are_declared,
         lambda stages: stages["split"]["params"].append("finetune"),
         "split: reads params ['split'], declares ['finetune', 'split']",
+    ),
+    (
+        graph.params_are_declared,
+        lambda stages: stages["crossfit"].update(params=["errors", "finetune"]),
+        "crossfit: reads params ['errors.folds', 'finetune'], declares ['errors', 'finetune']",
+    ),
+    (
+        graph.params_are_declared,
+        lambda stages: stages["crossfit"].update(params=["errors.seed", "finetune"]),
+        "crossfit: reads params ['errors.folds', 'finetune'], declares ['errors.seed', 'finetune']",
+    ),
+    (
+        graph.params_are_declared,
+        lambda stages: stages["crossfit"]["params"].remove("finetune"),
+        "crossfit: reads params ['errors.folds', 'finetune'], declares ['errors.folds']",
+    ),
+    (
+        graph.params_are_declared,
+        lambda stages: stages["errors"].update(params=["errors.folds"]),
+        "errors: reads params ['errors'], declares ['errors.folds']",
     ),
     (
         graph.commands_name_declared_files,
@@ -310,6 +332,31 @@ SPOILT_CODE = [
         "stages/lib/tables.py",
         "other = load_params('split', Params)",  # read through an import
         "clean: reads section 'split' of another",
+    ),
+    (
+        graph.params_are_declared,
+        "stages/crossfit.py",
+        "more = load_params('errors', ErrorsParams).seed",
+        "crossfit: reads params ['errors.folds', 'errors.seed', 'finetune'], "
+        "declares ['errors.folds', 'finetune']",
+    ),
+    (
+        graph.params_are_declared,
+        "stages/crossfit.py",
+        "more = load_params('errors', ErrorsParams)",
+        "crossfit: reads params ['errors', 'finetune'], declares ['errors.folds', 'finetune']",
+    ),
+    (
+        graph.params_are_declared,
+        "stages/crossfit.py",
+        "more = load_params('split', Params)",
+        "crossfit: reads section 'split' of another",
+    ),
+    (
+        graph.params_are_declared,
+        "stages/explain.py",
+        "other = load_params('finetune', Params)",  # lent to crossfit and package, not to others
+        "explain: reads section 'finetune' of another",
     ),
     (
         graph.params_are_used,

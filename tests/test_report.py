@@ -3,44 +3,76 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import polars as pl
 import pytest
 
 from stages import errors, report
 from stages.lib.exceptions import DataError
+from stages.lib.pages.on_role import OnRole, read_role
+from stages.lib.pages.report_knobs import Params
+from stages.lib.pages.shown_changes import Changed
 from stages.lib.pages.shown_classes import OTHERS, classes_to_show, frequent_confusions, matrix
 from stages.lib.pages.shown_examples import clipped, shown_examples
+from stages.lib.pages.shown_kinds import decimals_of, of_kind
 from stages.lib.params import load_params
 from stages.lib.statistics.groups import evenly
-from stages.lib.tables import write_json
+from stages.lib.tables import write_json, write_text
 from stages.lib.task import Task, read_task, write_task
+from tests.error_knobs import FEW
+from tests.error_tables import write_error_tables, write_reactions
 from tests.outline import Outline
 from tests.predicted import LABELS, task_of, write_labelled_sets, write_project, write_scored
 
-PARAMS = """\
-errors:
-  seed: 1
-  worst_fraction: 0.25
-  map_examples: 5
-  map_neighbours: 3
-  map_min_distance: 0.1
+ERRORS = json.dumps(FEW).replace("{", "{{").replace("}", "}}")
+PARAMS = (
+    f"errors: {ERRORS}\n"
+    + """\
 report:
   role: {role}
   highest_losses: 3
   lowest_losses: 2
+  findings: 15
+  label_issues: 5
+  contradictions: 5
+  slices: 5
+  words: 5
+  clusters: 5
+  rows_to_label: 5
+  examples_each: 2
   confusions: 8
   matrix_classes: 12
+  map_classes: 2
+  hexagons_across: 8
   scatter_points: 3
   text_characters: 200
+  examples: 100
+  seed: 1
+  text_megabytes: 1.0
+  markdown_rows: 4
+  markdown_text_characters: 150
 """
+)
 HOSTILE = {
     "e": "</style></title><script>alert(1)</script>",
     "f": '<img src="http://evil.example/x.png" onerror=alert(2)> "quoted" \'too\' </td></tr></table>',
     "g": "[click](javascript:alert(3)) | `code` ![p](http://evil.example/y.png)\nsecond line",
     "h": "\u202egnirts desrever {{ 7 * 7 }} {% raw %}",
 }
+CARD = """\
+---
+license: apache-2.0
+---
+
+# A model
+
+<script>alert(5)</script> [bad](javascript:alert(6)) [config](config.json) [Hub](https://huggingface.co)
+![picture](http://evil.example/z.png)
+
+| score | value |
+|---|---|
+| accuracy | 0.5 |
+"""
 MODELS = ["dummy", "tfidf", "features", "finetuned"]
 
 
@@ -59,7 +91,7 @@ def hostile(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         WRITE[request.param](folder, HOSTILE)
-        return run_stages(folder)
+        return run_stages(folder, with_tables=True)
 
 
 WRITE: dict[str, Callable[..., Any]] = {
@@ -87,24 +119,41 @@ def evaluation(task: Task) -> dict[str, Any]:
     }
 
 
-def run_stages(project: Path) -> tuple[str, str]:
-    """errors and report, of a project on disk."""
-    found = evaluation(read_task(project / "task.json"))
-    write_json(found, project / "evaluate.json")  # in the order of the names
+def comparisons(task: Task) -> dict[str, Any]:
+    difference = {"difference": 0.25, "low": -0.125, "high": 0.5, "p": 0.0625, "old": 0.5, "new": 0.75}
+    of_score = {task.facts.example_score: difference}
+    return {role: dict.fromkeys(MODELS[:-1], of_score) for role in ("validation", "test")}
+
+
+def run_stages(project: Path, *, with_tables: bool = False) -> tuple[str, str]:
+    """errors and report, of a project on disk; `with_tables`, with every table that the pages read."""
+    task = read_task(project / "task.json")
+    write_json(evaluation(task), project / "evaluate.json")  # in the order of the names
+    write_json(comparisons(task), project / "comparisons.json")
+    write_text(CARD, project / "finetuned/README.md")
     errors.main(
         task=project / "task.json",
         splits=project / "splits.parquet",
+        copies=project / "copies.parquet",
+        tokens=project / "tokens.arrow",
+        features=project / "features.arrow",
         baseline=project / "baseline",
         finetuned=project / "finetuned",
+        crossfitted=project / "crossfitted",
         errors=project / "errors",
         metrics=project / "errors.json",
     )
+    if with_tables:
+        write_error_tables(project / "errors", project / "errors.json", task)
+    write_reactions(project, task, with_tables)
     return lay_out(project)
 
 
-def pages_of(project: Path, kind: str, *arguments: Any, **options: Any) -> tuple[str, str]:
+def pages_of(
+    project: Path, kind: str, *arguments: Any, with_tables: bool = False, **options: Any
+) -> tuple[str, str]:
     WRITE[kind](project, *arguments, **options)
-    return run_stages(project)
+    return run_stages(project, with_tables=with_tables)
 
 
 def lay_out(project: Path) -> tuple[str, str]:
@@ -112,27 +161,43 @@ def lay_out(project: Path) -> tuple[str, str]:
     report.main(
         task=project / "task.json",
         errors=project / "errors",
+        numbers=project / "errors.json",
         evaluation=project / "evaluate.json",
+        comparisons=project / "comparisons.json",
+        robustness=project / "robustness.parquet",
+        flips=project / "robustness.json",
+        explanations=project / "explanations.parquet",
+        explained=project / "explain.json",
+        card=project / "finetuned/README.md",
         page=page,
         markdown=markdown,
         images=project / "reports/images",
+        index=project / "reports/index.html",
+        card_page=project / "reports/card.html",
         metrics=project / "report.json",
     )
     return page.read_text(encoding="utf-8"), markdown.read_text(encoding="utf-8")
 
 
+def markup(page: str) -> str:
+    """Without the scripts of the workbench, which are those that its policy names."""
+    rest, scripts = re.subn(r'<script type="[^"]+"( id="wb-data")?>.*?</script>\n', "", page, flags=re.DOTALL)
+    assert scripts == 5
+    return rest
+
+
 def test_hostile_texts_are_only_shown(hostile: tuple[str, str]) -> None:
-    outline = Outline(hostile[0])
+    outline = Outline(markup(hostile[0]))
     assert outline.open == []
-    for text in HOSTILE.values():
-        assert text in outline.text
+    data = hostile[0].split('id="wb-data">')[1].split("</script>")[0]
+    assert set(HOSTILE.values()) <= set(json.loads(data)["rows"]["texts"][0])
     names = {tag for tag, _ in outline.tags}
-    assert not names & {"script", "iframe", "object", "embed", "form", "base"}
+    assert not names & {"script", "iframe", "object", "embed", "base"}
     assert not [name for _, attributes in outline.tags for name in attributes if name.startswith("on")]
 
 
 def test_the_page_needs_no_network(hostile: tuple[str, str]) -> None:
-    page = hostile[0]
+    page = markup(hostile[0])
     outline = Outline(page)
     places = [
         value or ""
@@ -144,19 +209,20 @@ def test_the_page_needs_no_network(hostile: tuple[str, str]) -> None:
         "data:",
         "data:image/png",
         "./profile.html",  # beside it
+        "./index.html",
     }
     style = page[page.index("<style>") : page.index("</style>")]
     assert not re.search(r"url\(|@import|//", style)
     policies = [attributes["content"] or "" for tag, attributes in outline.tags if "http-equiv" in attributes]
-    assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
-
-
-def test_every_text_is_kept_from_turning_its_surroundings_around(hostile: tuple[str, str]) -> None:
-    assert '<p dir="auto">\u202egnirts desrever' in hostile[0]
+    (policy,) = policies
+    assert re.fullmatch(
+        r"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src( 'sha256-\S{44}'){4}",
+        policy,
+    )
 
 
 def test_every_link_and_description_within_the_page_leads_somewhere(hostile: tuple[str, str]) -> None:
-    attributes = [attribute for _, of_tag in Outline(hostile[0]).tags for attribute in of_tag.items()]
+    attributes = [attribute for _, of_tag in Outline(markup(hostile[0])).tags for attribute in of_tag.items()]
     ids = [value for name, value in attributes if name == "id"]
     assert len(ids) == len(set(ids))
     named = {str(value) for name, value in attributes if name == "aria-labelledby"}
@@ -169,8 +235,8 @@ def test_the_markdown_only_shows_hostile_texts(hostile: tuple[str, str]) -> None
     markdown = hostile[1]
     assert not re.search(r"<[a-z/]", markdown)
     images = re.findall(r"(?<!\\)\]\(([^)]*)\)", markdown)
-    assert images[-1] == "images/map.png"
-    assert all(re.fullmatch(r"images/\w+\.(svg|png)", image) for image in images)
+    assert images[-2:] == ["images/map.png", "images/hexagons.png"]
+    assert all(re.fullmatch(r"images/\w+\.png", image) for image in images)
     assert "\u202e" not in markdown
     tables = [part for part in markdown.split("\n\n") if part.startswith("| ")]
     for table in tables:
@@ -185,7 +251,7 @@ def test_hostile_class_names_and_titles_are_only_shown(project: Path, kind: str)
     task = read_task(project / "task.json").model_copy(update={"title": bad})
     write_task(task, project / "task.json")
     page, markdown = run_stages(project)
-    outline = Outline(page)
+    outline = Outline(markup(page))
     assert "script" not in {tag for tag, _ in outline.tags}
     assert outline.text.count(bad) >= 8
     assert "<script" not in markdown
@@ -197,13 +263,17 @@ WITH_LABELS: dict[str, Callable[[list[str]], dict[str, Any]]] = {
 }
 
 
-def read(project: Path) -> report.OnRole:
-    found = json.loads((project / "evaluate.json").read_text(encoding="utf-8"))
-    return report.read_role(read_task(project / "task.json"), project / "errors", found, "test")
+def read(project: Path) -> OnRole:
+    numbers, scores, differences = (
+        project / f"{name}.json" for name in ("errors", "evaluate", "comparisons")
+    )
+    task = read_task(project / "task.json")
+    return read_role(task, project / "errors", numbers, scores, differences, "test")
 
 
 def view_of(project: Path) -> dict[str, Any]:
-    return report.view(read(project), load_params("report", report.Params))
+    on, params = read(project), load_params("report", Params)
+    return report.view(on, Changed({}, pl.DataFrame()), params) | of_kind(on, params)
 
 
 def test_examples_stand_by_loss_the_worst_and_the_surest_of_the_role(project: Path) -> None:
@@ -224,7 +294,7 @@ def test_examples_stand_by_loss_the_worst_and_the_surest_of_the_role(project: Pa
 
 def test_models_stand_in_their_order_with_intervals_and_n(project: Path) -> None:
     _, markdown = pages_of(project, "classification")
-    table = [line for line in markdown.splitlines() if line.startswith("| ")][:6]
+    table = [line for line in markdown.split("## Scores")[1].splitlines() if line.startswith("| ")][:6]
     assert [row.split(" | ")[0].strip("| ") for row in table[2:]] == MODELS
     assert table[2] == "| dummy | 0.500 (0.500 to 0.500) | undefined, every prediction is 2 |"
     assert "2 mistakes in 4 test examples of 3 classes" in markdown
@@ -289,7 +359,8 @@ def test_the_texts_of_a_pair_stand_together() -> None:
 
 def test_kept_columns_stand_with_their_example(project: Path) -> None:
     page, _ = pages_of(project, "classification", task=task_of(kept=("place",)))
-    assert "<bdi>place</bdi>: <bdi>Oslo</bdi>" in page
+    assert '"kept":{"place":["Oslo",' in page
+    assert '<option value="kept:place">place</option>' in page
 
 
 def test_a_role_that_was_not_evaluated_is_refused(project: Path) -> None:
@@ -302,13 +373,16 @@ def test_a_role_that_was_not_evaluated_is_refused(project: Path) -> None:
 def test_the_same_tables_give_the_same_bytes_and_one_line(
     project: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first = pages_of(project, kind)
+    first = pages_of(project, kind, with_tables=True)
+    others = [(project / "reports" / name).read_bytes() for name in ("index.html", "card.html")]
     images = {path.name: path.read_bytes() for path in (project / "reports/images").iterdir()}
     capsys.readouterr()
     assert lay_out(project) == first
     assert {path.name: path.read_bytes() for path in (project / "reports/images").iterdir()} == images
-    assert re.fullmatch(r"report: \S+errors\.html \(0\.\d MB\), \S+errors\.md\n", capsys.readouterr().out)
-    assert json.loads((project / "report.json").read_text())["examples"] == 5
+    assert [(project / "reports" / name).read_bytes() for name in ("index.html", "card.html")] == others
+    line = r"report: \S+errors\.html \(\d\.\d MB\), \d+ findings?; \S+errors\.md, \S+index\.html\n"
+    assert re.fullmatch(line, capsys.readouterr().out)
+    assert json.loads((project / "report.json").read_text())["examples"] == 4
 
 
 # --- regression --------------------------------------------------------------------------------------------
@@ -330,7 +404,7 @@ def test_every_model_has_its_scatter_and_the_fine_tuned_one_its_residuals(projec
     assert len(plots) == len(MODELS) + 1
     assert all(plot["role"] == "img" and plot["aria-label"] for plot in plots)
     files = sorted(path.name for path in (project / "reports/images").iterdir())
-    assert files == ["map.png", "residuals.svg", *sorted(f"scatter_{name}.svg" for name in MODELS)]
+    assert files == ["hexagons.png", "map.png", "residuals.png", "scatter.png"]
     assert all(f"](images/{name})" in markdown for name in files)
     assert "3 of the 4 examples" in " ".join(outline.text.split())
     assert 'id="confusion"' not in page
@@ -342,20 +416,13 @@ def test_of_more_examples_than_a_plot_holds_those_at_even_distances_are_drawn() 
     assert evenly(rows, 9)["label"].to_list() == [1, 2, 3, 4, 5]
 
 
-def test_a_plot_in_a_file_is_an_image_by_itself(project: Path) -> None:
-    pages_of(project, "regression")
-    root = ElementTree.parse(project / "reports/images/residuals.svg").getroot()
-    assert root.tag == "{http://www.w3.org/2000/svg}svg"
-    assert "prefers-color-scheme: dark" in ElementTree.tostring(root, encoding="unicode")
-
-
 def test_a_model_that_always_says_the_same_is_drawn(project: Path) -> None:
     task = write_scored(project)
     path = project / "finetuned/finetuned.parquet"
     said = pl.Series([[2.0]] * 9, dtype=pl.Array(pl.Float32, 1))
     pl.read_parquet(path).with_columns(pl.col("label") * 0 + 2, logits=said).write_parquet(path)
     page, _ = run_stages(project)
-    assert "nan" not in page.lower().replace("finetuned", "")
+    assert "nan" not in markup(page).lower().replace("finetuned", "")
     assert task.title in page
 
 
@@ -365,7 +432,7 @@ def test_a_single_example_is_a_page(project: Path) -> None:
     )
     page, markdown = run_stages(project)
     assert "| \\+2.50 | 4.00 | 1.50 |" in markdown
-    assert "nan" not in page.lower().replace("finetuned", "")
+    assert "nan" not in markup(page).lower().replace("finetuned", "")
 
 
 @pytest.mark.parametrize(
@@ -373,7 +440,7 @@ def test_a_single_example_is_a_page(project: Path) -> None:
     [([0, 5], 2), ([0, 100], 0), ([1, 2], 2), ([0, 0.05], 4), ([3], 2), ([0], 2), ([1e6, 5e6], 0)],
 )
 def test_scores_have_three_digits_of_their_span(scores: list[float], decimals: int) -> None:
-    assert report.decimals_of(pl.Series(scores, dtype=pl.Float64)) == decimals
+    assert decimals_of(pl.Series(scores, dtype=pl.Float64)) == decimals
 
 
 # --- several labels ----------------------------------------------------------------------------------------
@@ -390,7 +457,6 @@ def test_every_label_of_an_example_is_right_missed_or_extra(project: Path) -> No
     assert [round(chip["probability"], 3) for chip in worst["chips"]] == [0.119, 0.881]
     assert worst["said"]["dummy"]["words"] == "calm (missed)"
     assert r"| calm | calm \(missed\), other \(extra\) | calm \(missed\) |" in markdown
-    assert '<span class="unseen">, missed</span>' in page
     assert "of 5 labels 2 were missed, and 2 too many were said" in page
 
 
@@ -415,11 +481,10 @@ def test_misses_tell_what_was_said_instead(project: Path) -> None:
 def test_a_model_without_a_miss_says_so(project: Path) -> None:
     write_labelled_sets(project)
     path = project / "finetuned/finetuned.parquet"
-    pl.read_parquet(path).with_columns(predicted=pl.col("label")).write_parquet(path)
+    pl.read_parquet(path).with_columns(predicted=pl.coalesce("label", "predicted")).write_parquet(path)
     page, markdown = run_stages(project)
     assert "None: every label is right." in page
     assert "Most frequent misses" not in markdown
-    assert "✓</span> none" in page  # g has no label, and none was said
 
 
 def test_forty_labels_have_a_row_each(project: Path) -> None:

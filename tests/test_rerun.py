@@ -97,10 +97,13 @@ def test_training_cut_short_ends_as_it_would_have(project: Path, tmp_path: Path)
 KNOBS_AND_STAGES: list[tuple[dict[str, dict[str, Any]], str]] = [
     ({"report": {"text_characters": 77}}, "report"),
     ({"profile": {"histogram_bins": 7}}, "profile"),
-    ({"baseline": {"tfidf_c": 0.01}}, "baseline evaluate errors report"),
-    ({"finetune": {"learning_rate": 3e-3}}, "finetune predict evaluate errors report"),
+    ({"baseline": {"tfidf_c": 0.01}}, "baseline evaluate errors explain package report"),
+    (
+        {"finetune": {"learning_rate": 3e-3}},
+        "finetune predict robustness evaluate crossfit errors explain package report",
+    ),
     # no text of the tiny source changes: what was trained differs only in the steps that it carries
-    ({"clean": {"steps": ["unicode"]}}, "clean finetune predict"),
+    ({"clean": {"steps": ["unicode"]}}, "clean finetune predict robustness explain package report"),
 ]
 
 

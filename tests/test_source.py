@@ -57,6 +57,14 @@ def test_a_list_of_labels_names_each_after_itself(tmp_path: Path) -> None:
     assert source_with(tmp_path, "{0: sad, 1: glad}", "[sad, 1]").labels == {"sad": "sad", "1": "1"}
 
 
+def test_half_a_character_is_refused(tmp_path: Path) -> None:
+    """As `json.dumps` writes an emoji; YAML reads two characters, and no Parquet file takes either."""
+    for old, new in (("{0: sad, 1: glad}", r'{0: sad, 1: "\ud83d\ude00"}'), ("moods", r'"\uDE00"')):
+        with pytest.raises(ConfigError, match=r"source\.yaml:\d: .*is half a character; write the character"):
+            source_with(tmp_path, old, new)
+    assert source_with(tmp_path, "title: moods", r"title: 'a \ud83d'").title == r"a \ud83d"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from stages.lib.profile import telling_words as module
-from stages.lib.profile.telling_words import PRIOR, telling_words, word_findings, word_lists
+from stages.lib.profile.telling_words import telling_words, word_findings
+from stages.lib.statistics import words as module
+from stages.lib.statistics.words import PRIOR, word_lists
 
 
 def words_of(text: str | None) -> list[str]:

@@ -141,6 +141,20 @@ def test_what_the_hub_has_is_no_fault(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("hub", ["", f"hub: {{dataset: a/b, revision: {COMMIT}}}\n"], ids=["files", "Hub"])
+def test_corrections_that_nobody_tracks_are_refused_and_go_into_git(project: Path, hub: str) -> None:
+    """Small, and for review: not under DVC; and what the Hub has is not corrected there."""
+    (project / FOLDER / "source.yaml").write_text(SOURCE + hub)
+    git(project, "add", f"{FOLDER}")
+    refuse_untracked(FOLDER)
+    (project / FOLDER / "corrections.csv").write_text("id,label,action\n")
+    with pytest.raises(SourceError, match=r"neither git nor DVC tracks corrections.csv, and an experiment"):
+        refuse_untracked(FOLDER)
+    assert command_that_mends() == f"git add {FOLDER}"
+    git(project, "add", f"{FOLDER}")
+    refuse_untracked(FOLDER)
+
+
 def test_without_git_there_is_nothing_to_say(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

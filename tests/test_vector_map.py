@@ -30,7 +30,7 @@ def test_a_ring_tells_what_went_wrong(kind: Kind) -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_hardly_any_points_are_drawn(kind: Kind, count: int) -> None:
     points = points_of(kind).head(count)
-    assert map_view(points, task_of(kind=kind), "images/map.png")["points"] == count
+    assert map_view(points, task_of(kind=kind))["points"] == count
     assert map_png(points, task_of(kind=kind), LIGHT, legend=True)
 
 
@@ -46,7 +46,7 @@ def test_rows_without_a_label_have_a_colour_of_their_own_and_absent_labels_no_en
 
 
 def test_the_scale_of_scores_names_its_ends() -> None:
-    scale = map_view(points_of("regression"), task_of(kind="regression"), "")["scale"]
+    scale = map_view(points_of("regression"), task_of(kind="regression"))["scale"]
     assert (scale["low"], scale["high"]) == ("0", "5")
     assert scale["light"] != scale["dark"]
 

@@ -235,9 +235,7 @@ def spoil_what_git_keeps(project: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (change_a_knob, "finetune: params.yaml: finetune.learning_rate is 0.003, in dvc.lock 0.005"),
         (change_code, "split: stages/split.py changed"),
-        (change_a_row, "ingest: data/sources/tiny changed"),
         (remove_code, "split: stages/split.py is missing"),
         (change_a_command, "split: its command changed"),
         (spoil_what_git_keeps, "evaluate: metrics/summary.json is not as the stage wrote it"),
@@ -246,7 +244,28 @@ def spoil_what_git_keeps(project: Path) -> None:
 )
 def test_a_stale_stage_is_named_with_what_changed(clone: Path, change: Any, line: str) -> None:
     change(clone)
-    assert verify(clone) == (1, ["verify: 1 of 13 stages stale, 0 outputs missing", line])
+    assert verify(clone) == (1, ["verify: 1 of 17 stages stale, 0 outputs missing", line])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "stages", "what"),
+    [
+        # crossfit trains as finetune does; the card tells the knobs and the source
+        (
+            change_a_knob,
+            ["finetune", "crossfit", "package"],
+            "params.yaml: finetune.learning_rate is 0.003, in dvc.lock 0.005",
+        ),
+        (change_a_row, ["ingest", "package"], "data/sources/tiny changed"),
+    ],
+)
+def test_every_stage_that_reads_what_changed_is_named(
+    clone: Path, change: Any, stages: list[str], what: str
+) -> None:
+    change(clone)
+    title = f"verify: {len(stages)} of 17 stages stale, 0 outputs missing"
+    assert verify(clone) == (1, [title, *(f"{name}: {what}" for name in stages)])
 
 
 @pytest.mark.slow
@@ -260,23 +279,30 @@ def test_an_output_that_the_next_stage_did_not_read_makes_that_stale(clone: Path
 
 
 @pytest.mark.slow
+def test_so_does_a_file_of_a_folder_that_the_next_stage_did_not_read(clone: Path) -> None:
+    with edited_lock(clone) as stages:
+        path = "data/errors/examples.parquet"
+        dep = next(dep for dep in stages["explain"]["deps"] if dep["path"] == path)
+        dep["md5"] = stages["clean"]["outs"][0]["md5"]
+    assert verify(clone)[1][1:] == ["explain: data/errors/examples.parquet was made anew by errors"]
+
+
+@pytest.mark.slow
 def test_what_is_not_in_the_remote_is_named(clone: Path, own_store: Path) -> None:
     """A file, a folder, and a file in a folder that DVC takes for whole, since its listing is there."""
-    (finetuned,) = (
-        json.loads(path.read_text())
-        for path in own_store.rglob("*.dir")
-        if "textrail.json" in path.read_text()
-    )
+    listing = object_of(own_store, hash_in_lock(clone, "models/finetuned"))
+    finetuned = json.loads(listing.read_text())
     weights = next(file["md5"] for file in finetuned if file["relpath"] == "model.safetensors")
     for value in (hash_in_lock(clone, "data/splits.parquet"), hash_in_lock(clone, "data/errors"), weights):
         object_of(own_store, value).unlink()
     assert verify(clone) == (
         1,
         [
-            "verify: 0 of 13 stages stale, 3 outputs missing",
+            "verify: 0 of 17 stages stale, 4 outputs missing",
             "data/splits.parquet: not in remote 'store'",
-            "models/finetuned/model.safetensors: not in remote 'store'",
+            "models/trained/model.safetensors: not in remote 'store'",
             "data/errors: not in remote 'store'",
+            "models/finetuned/model.safetensors: not in remote 'store'",
         ],
     )
 
@@ -374,13 +400,13 @@ def test_a_source_under_dvc_counts_without_being_pulled(pushed: Path, tmp_path: 
     assert verify(fresh)[0] == 0
 
     append(fresh / "data/sources/tiny/source.yaml", "# a comment\n")
-    assert verify(fresh)[1][1:] == ["ingest: data/sources/tiny changed"]
+    assert verify(fresh)[1][1:] == [f"{name}: data/sources/tiny changed" for name in ("ingest", "package")]
 
     git(fresh, "checkout", "--quiet", ".")
     for name in ("train.csv.dvc", "more.dvc"):
         object_of(store, (source / name).read_text().split("md5: ")[1].split()[0]).unlink()
     assert verify(fresh)[1] == [
-        "verify: 0 of 15 stages stale, 2 outputs missing",
+        "verify: 0 of 17 stages stale, 2 outputs missing",
         "data/sources/tiny/more: not in remote 'store'",
         "data/sources/tiny/train.csv: not in remote 'store'",
     ]

@@ -31,6 +31,7 @@ KNOBS: dict[str, dict[str, Any]] = {
     "evaluate": {"resamples": 50, "slice_least_n": 5},
     # too few for UMAP, which compiles for 20 seconds; tests/test_errors.py has it
     "errors": {"map_examples": 9},
+    "explain": {"examples": 9},
 }
 SOURCE = """\
 title: Tiny

@@ -115,7 +115,7 @@ def answered_anew(run: Run, rows: pl.DataFrame) -> pl.DataFrame:
     Its own cleaning goes before; all its labels must be known to it. Raises RunError.
     """
     # torch takes seconds to import, and few comparisons need it
-    from commands.lib.labelling import labeller, names_said
+    from stages.lib.behaviour.labelling import labeller, names_said
     from stages.lib.encoders.served import read_served
 
     with tempfile.TemporaryDirectory() as folder:

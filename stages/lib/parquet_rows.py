@@ -63,7 +63,7 @@ def row_groups(path: Path) -> Iterator[pl.DataFrame]:
     """The table in the parts in which it was written; at least one, which may be empty."""
     with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
         if not file.num_row_groups:
-            yield _as_polars(file.schema_arrow.empty_table())
+            yield pl.DataFrame(schema=pl.read_parquet_schema(path))  # not empty_table, which imports pandas
         for group in range(file.num_row_groups):
             yield _as_polars(file.read_row_group(group))
 

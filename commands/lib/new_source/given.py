@@ -8,6 +8,7 @@ from commands.lib.new_source.column_names import role_of
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.archives import is_hidden, telling_name
 from stages.lib.readers.reading import TYPES
+from stages.lib.sources.files import OWN_FILES
 
 DATA_SUFFIXES = (*TYPES, ".gz", ".zst", ".zip")
 
@@ -70,7 +71,8 @@ def _in_folder(folder: Path, *, alone: bool) -> list[Given]:
 
 
 def _is_data(path: Path) -> bool:
-    return path.suffix.lower() in DATA_SUFFIXES and path.stem.lower() not in ("readme", "license")
+    about = path.stem.lower() in ("readme", "license") or path.name in OWN_FILES
+    return path.suffix.lower() in DATA_SUFFIXES and not about
 
 
 def _is_label(path: Path) -> bool:

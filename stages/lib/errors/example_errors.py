@@ -10,10 +10,27 @@ import numpy as np
 import polars as pl
 from scipy.special import expit, log_expit, log_softmax
 
+from stages.lib.joining import SPLITS, join_by_id
 from stages.lib.kinds import Kind
 from stages.lib.labels import array_of, names_of_array
 from stages.lib.statistics.predictions import as_held_out, logits_of, predicted_of
 from stages.lib.task import Task
+
+
+def error_table(
+    splits: pl.DataFrame, finetuned: pl.DataFrame, baselines: dict[str, pl.DataFrame], task: Task
+) -> pl.DataFrame:
+    """examples.parquet. `baselines` are their predictions by name, in the order of their columns."""
+    table = judged(finetuned, task)
+    for name, predictions in baselines.items():
+        table = join_by_id(table, said(predictions, task, name), f"the prediction of {name}")
+    return join_by_id(table, texts_of(splits, task), SPLITS)
+
+
+def texts_of(splits: pl.DataFrame, task: Task) -> pl.DataFrame:
+    """id, the texts as written, and the columns kept for slicing as one struct, so that no name clashes."""
+    kept = [pl.struct(task.kept).alias("kept")] if task.kept else []
+    return splits.select("id", *[f"{name}_original" for name in task.text_columns], *kept)
 
 
 def judged(predictions: pl.DataFrame, task: Task) -> pl.DataFrame:

@@ -34,6 +34,17 @@ def escape_markdown(text: str) -> str:
     return _INVISIBLE.sub(lambda match: f"(U+{ord(match[0]):04X})", line)
 
 
+def within(markdown: str, most: int) -> str:
+    """All of it, or as many of its sections as fit, with a word on what is left out."""
+    if len(markdown) <= most:
+        return markdown
+    end = markdown.rfind("\n## ", 0, most - len(LEFT_OUT))
+    return f"{markdown[: max(end, 0)]}{LEFT_OUT}"
+
+
+LEFT_OUT = "\n\nThe sections that follow do not fit here: they are on the page.\n"
+
+
 def as_count(count: int) -> str:
     return f"{count:,}"
 
@@ -62,6 +73,11 @@ def as_percent(share: float) -> str:
     return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
+def as_p(p: float) -> str:
+    """`= 0.012` or `< 0.001`, to stand behind its letter."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
 def as_loss(loss: float) -> str:
     return f"{loss:.2f}" if loss >= 0.1 else f"{loss:.5f}"
 
@@ -82,5 +98,6 @@ def _render(template: str, content: dict[str, Any], **escaping: Any) -> str:
         "signed": as_signed,
         "percent": as_percent,
         "loss": as_loss,
+        "p": as_p,
     }
     return environment.get_template(template).render(content)

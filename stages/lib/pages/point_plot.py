@@ -33,7 +33,7 @@ def point_plot(x_N: np.ndarray, y_N: np.ndarray, spans: tuple[Span, Span], size:
     """Points beyond the spans are not drawn; y grows upwards."""
     x_span, y_span = spans
     x_ends, y_ends = (LEFT, size.width - RIGHT), (size.height - BOTTOM, TOP)
-    across_N, up_N = _placed(x_N, x_span, x_ends), _placed(y_N, y_span, y_ends)
+    across_N, up_N = placed(x_N, x_span, x_ends), placed(y_N, y_span, y_ends)
     return {
         "width": size.width,
         "height": size.height,
@@ -50,18 +50,19 @@ def point_plot(x_N: np.ndarray, y_N: np.ndarray, spans: tuple[Span, Span], size:
 def line_in(plot: dict[str, Any], spans: tuple[Span, Span], start: Span, end: Span) -> str:
     """A path between two points, each x and y in the data's units."""
     box, (xs, ys) = plot["box"], np.array([start, end]).T
-    across = _placed(xs, spans[0], (box["left"], box["right"]))
-    up = _placed(ys, spans[1], (box["bottom"], box["top"]))
+    across = placed(xs, spans[0], (box["left"], box["right"]))
+    up = placed(ys, spans[1], (box["bottom"], box["top"]))
     return f"M{across[0]:.1f} {up[0]:.1f}L{across[1]:.1f} {up[1]:.1f}"
 
 
-def _placed(values_N: np.ndarray, span: Span, ends: tuple[int, int]) -> np.ndarray:
+def placed(values_N: np.ndarray, span: Span, ends: tuple[int, int]) -> np.ndarray:
+    """Where values of the data stand between two ends in the plot's units."""
     return ends[0] + (values_N - span[0]) / (span[1] - span[0]) * (ends[1] - ends[0])
 
 
 def _ticks(span: Span, ends: tuple[int, int], about: int) -> list[dict[str, Any]]:
     values = np.asarray(MaxNLocator(nbins=about, steps=[1, 2, 2.5, 5, 10]).tick_values(*span))
     inside = values[(values >= span[0]) & (values <= span[1])]
-    places = _placed(inside, span, ends)
+    places = placed(inside, span, ends)
     texts = [f"{value:g}" for value in inside]
     return [{"at": round(at, 1), "text": text} for at, text in zip(places.tolist(), texts, strict=True)]

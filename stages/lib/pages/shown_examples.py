@@ -27,6 +27,48 @@ def shown_examples(rows: pl.DataFrame, task: Task, baselines: list[str], most_ch
     ]
 
 
+def brief_examples(rows: pl.DataFrame, task: Task, most_characters: int) -> list[View]:
+    """The same in a line or two: texts, label and prediction as words."""
+    return [
+        {
+            "id": row["id"],
+            "role": row["role"],
+            "texts": [clipped(row[f"{name}_original"], most_characters) for name in task.text_columns],
+            "label": in_cell(row["label"]),
+            "predicted": in_cell(row["predicted"]),
+            "probability": row.get("probability"),
+        }
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def shown_to_label(rows: pl.DataFrame, task: Task, most_characters: int) -> list[View]:
+    """Unlabelled rows; their texts are as the model reads them."""
+    return [
+        {
+            "id": row["id"],
+            "texts": [clipped(row[name], most_characters) for name in task.text_columns],
+            "predicted": in_cell(row["predicted"]),
+            "uncertainty": row["uncertainty"],
+            "cluster": row["cluster"],
+        }
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def in_cell(value: str | float | list[str] | None) -> str:
+    """A class, a score to three digits or several labels, as words."""
+    match value:
+        case None:
+            return "–"
+        case list():
+            return ", ".join(value) or "none"
+        case float():
+            return f"{value:.3g}".replace("-", "−")
+        case _:
+            return str(value)
+
+
 def clipped(text: str | None, most: int) -> str:
     text = text or ""
     return text if len(text) <= most else f"{text[:most].rstrip()} … ({len(text):,} characters)"

@@ -40,11 +40,10 @@ class Layer(NamedTuple):
     marker: str
 
 
-def map_view(points: pl.DataFrame, task: Task, image: str) -> View:
-    """`image` is the path that the Markdown links; the page carries its pictures in itself."""
+def map_view(points: pl.DataFrame, task: Task) -> View:
+    """The page carries its pictures in itself."""
     return {
         "points": len(points),
-        "image": image,
         "light": data_uri(map_png(points, task, LIGHT, legend=False)),
         "dark": data_uri(map_png(points, task, DARK, legend=False)),
     } | LEGEND_OF_KINDS[task.kind](points, task)

@@ -64,7 +64,7 @@ def _check_header(where: str, columns: list[str], wanted: list[str], layout: Lay
             f"{where}: the header is {not_decoded(layout.encoding)}; state format: {{encoding: ...}}"
         )
     check_names(where, columns)
-    check_columns(where, columns, wanted, _other_delimiter(columns))
+    check_columns(where, columns, wanted, "" if layout.is_own else _other_delimiter(columns))
     return columns
 
 
@@ -97,8 +97,9 @@ def _broken_quote(path: Path, layout: Layout, lines_before: int) -> SourceError:
     found = re.match(whole_fields, text)
     place = 0 if found is None else found.end()
     line = lines_before + 1 + len(re.findall(r"\r\n|\r|\n", text[:place]))
+    plain = ", or, where quotes are plain text, say so in source.yaml: format: {quoting: false}"
+    mending = f"write a quote inside a quoted cell twice{'' if layout.is_own else plain}"
     return SourceError(
         f"{path}:{line}: the quote that opens here is never closed, or text follows where it closes: "
-        f"{text[place : place + 30]!r}; write a quote inside a quoted cell twice, or, where quotes are plain "
-        "text, say so in source.yaml: format: {quoting: false}"
+        f"{text[place : place + 30]!r}; {mending}"
     )

@@ -33,6 +33,7 @@ class Layout(NamedTuple):
     names: list[str] | None  # of the columns, where the file has no header
     sheet: str | None = None
     found_out: str = ""  # what of this was not stated
+    is_own: bool = False  # textrail's own file, whose form source.yaml cannot state
 
 
 def check_columns(where: str, columns: list[str], wanted: list[str], hint: str = "") -> None:

@@ -17,7 +17,8 @@ from stages.lib.readers.archives import is_hidden, members
 from stages.lib.source_keys import nearest
 
 SHOWN = 10  # names in a message
-OWN_FILE = "source.yaml"
+CORRECTIONS_FILE = "corrections.csv"
+OWN_FILES = ("source.yaml", CORRECTIONS_FILE)
 
 
 class DataFile(NamedTuple):
@@ -35,6 +36,8 @@ def find_files(folder: Path, entries: list[str]) -> tuple[list[DataFile], list[s
     found: dict[str, DataFile] = {}
     missing = []
     for entry in entries:
+        if entry == CORRECTIONS_FILE:
+            raise SourceError(f"{folder / entry}: this name is for corrections of rows; rename the data file")
         names = _named_by(folder, entry)
         by_pattern = is_pattern(entry) and names != [entry]  # a file may have a bracket in its name
         for name in names:
@@ -115,7 +118,7 @@ def _all_names(folder: Path, entry: str) -> Iterator[str]:
 
 def _names_on_disk(folder: Path) -> list[str]:
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-    return sorted((name for name in names if not is_hidden(name) and name != OWN_FILE), key=_parts)
+    return sorted((name for name in names if not is_hidden(name) and name not in OWN_FILES), key=_parts)
 
 
 def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:

@@ -6,9 +6,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticSerializationError
 
 from stages.lib.config import StrictModel, read_config
-from stages.lib.exceptions import SourceError
+from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.source_keys import (
     Columns,
@@ -23,9 +24,11 @@ from stages.lib.source_keys import (
     as_list,
     nearest,
 )
+from stages.lib.sources.expectations import Expectation, fault_of
 from stages.lib.task import UNLABELLED, SourceColumns, Submission, Task, is_unlabelled
 
 SOURCE_FILE = "source.yaml"
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 # Columns of our tables: a kept column of such a name would hide one of them.
 OWN_COLUMNS = {
     "id",
@@ -37,6 +40,7 @@ OWN_COLUMNS = {
     "label",
     "role",
     "left_out",
+    "ambiguous",
 }
 # Any other name is a further evaluation set, so these would be taken for one.
 MISTAKEN_ROLES = {
@@ -90,6 +94,7 @@ class Source(StrictModel):
     metrics: list[str] = Field(min_length=1)
     copies: Literal["remove", "report"]
     submission: SubmissionForm = SubmissionForm()
+    expectations: list[Expectation] = Field(default=[])  # of changed texts; data/task.json has none of them
 
     @field_validator("files")
     @classmethod
@@ -242,6 +247,18 @@ class Source(StrictModel):
             _check_label_column("label", form.label, info.data["columns"].label)
         return form
 
+    @field_validator("expectations")
+    @classmethod
+    def _fit_the_labels(cls, expectations: list[Expectation], info: ValidationInfo) -> list[Expectation]:
+        if not {"task", "columns", "labels"} <= info.data.keys():  # refused already
+            return expectations
+        has_classes = KINDS[info.data["task"]].has_classes
+        labels = list(info.data["labels"].values()) if has_classes else None
+        fault = fault_of(expectations, labels, info.data["columns"].text_pair is not None)
+        if fault:
+            raise ValueError(fault)
+        return expectations
+
     def entries(self, role: str) -> list[str]:
         """The files and patterns of the role."""
         return as_list(self.files[role])
@@ -306,7 +323,20 @@ def read_source(folder: Path) -> Source:
         raise SourceError(f"{folder}: no such source{nearest(folder.name, known, 'there are')}")
     if not (folder / SOURCE_FILE).is_file():
         raise SourceError(f"{folder}: no {SOURCE_FILE} in it; docs/your-data.md shows how to write one")
-    return read_config(folder / SOURCE_FILE, Source)
+    source = read_config(folder / SOURCE_FILE, Source)
+    try:
+        source.model_dump_json()
+    except PydanticSerializationError:
+        raise ConfigError(_half_a_character(folder / SOURCE_FILE)) from None
+    return source
+
+
+def _half_a_character(path: Path) -> str:
+    """JSON escapes an emoji as two surrogates; YAML reads them as two characters, which no file can hold."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    halves = [(line, found[0]) for line, text in enumerate(lines, 1) if (found := SURROGATE.search(text))]
+    line, half = (halves or [(1, "a surrogate")])[0]
+    return f"{path}:{line}: {half} is half a character; write the character itself, as UTF-8"
 
 
 def as_task(source: Source) -> Task:

@@ -4,9 +4,10 @@ Memory does not grow with their number. Rows in = rows kept + rows rejected.
 """
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 from tqdm import tqdm
@@ -16,9 +17,12 @@ from stages.lib.labels import NAME_TYPE_OF_KINDS
 from stages.lib.parquet_rows import ParquetRows, parquet_rows, row_groups
 from stages.lib.readers.rows import Row
 from stages.lib.source_keys import Columns, nearest
+from stages.lib.sources.correcting import DROPPED, Correcting
+from stages.lib.sources.corrections import DROP, Corrections
 from stages.lib.sources.ids import Ids
 from stages.lib.sources.label_cells import Label, as_text, read_label
 from stages.lib.sources.parts import Part
+from stages.lib.sources.row_counts import Counts
 from stages.lib.sources.source import SOURCE_FILE, Source
 from stages.lib.task import joined
 
@@ -28,31 +32,14 @@ REJECTED: dict[str, pl.DataType] = {
     "row": pl.String(),
     "reason": pl.String(),
 }
-
-
-class Counts:
-    """What came of the rows, by role; roles, labels and reasons in the order of their first row."""
-
-    def __init__(self) -> None:
-        self.kept = Counter[str]()
-        self.rejected = defaultdict[str, Counter[str]](Counter)
-        self.labels = defaultdict[str, Counter[str]](Counter)
-
-    def keep(self, role: str, label: Label | None) -> None:
-        self.kept[role] += 1
-        if isinstance(label, str):
-            self.labels[role][label] += 1
-        elif label is not None:
-            self.labels[role].update([] if isinstance(label, float) else label)
-
-    def reject(self, role: str, reason: str) -> None:
-        self.rejected[role][reason] += 1
+NONE = Corrections(Path(), {})
 
 
 class Sink(NamedTuple):
     """Where the rows go."""
 
     examples: ParquetRows
+    places: ParquetRows | None  # of each example, where some may be dropped: as it would be rejected
     rejected: ParquetRows
     ids: Ids
     counts: Counts
@@ -65,24 +52,42 @@ def schema_of(source: Source) -> dict[str, pl.DataType]:
     return dict.fromkeys(columns, pl.String()) | {"label": NAME_TYPE_OF_KINDS[source.task]}
 
 
-def take(source: Source, parts: list[Part], folder: Path) -> Counts:
-    """Writes the examples as `ingested` and the rejected rows as `rejected` into the folder, in their order.
+def take(source: Source, parts: list[Part], folder: Path, corrections: Corrections = NONE) -> Counts:
+    """Writes the examples as `ingested` and the rejected rows as `rejected` into the folder, in their order,
+    those that a correction drops last.
 
-    Raises SourceError where a part has no row that can be used, or a label that source.yaml does not name.
+    Raises SourceError where a part has no row that can be used, a label that source.yaml does not name, or a
+    correction no row.
     """
     schema = schema_of(source)
-    with (
-        parquet_rows(folder / "examples", schema) as examples,
-        parquet_rows(folder / "rejected", REJECTED) as rejected,
-    ):
-        sink = Sink(examples, rejected, Ids(folder), Counts())
-        for part in parts:
-            _take_part(source, part, sink)
-    sink.ids.count()
-    with parquet_rows(folder / "ingested", {"id": pl.String(), **schema}) as ingested:
-        for table in sink.ids.before(row_groups(folder / "examples")):
-            ingested.add_table(table)
+    with parquet_rows(folder / "rejected", REJECTED) as rejected:
+        with (
+            parquet_rows(folder / "examples", schema) as examples,
+            parquet_rows(folder / "places", REJECTED) as places,
+        ):
+            kept_places = places if corrections.has(DROP) else None
+            sink = Sink(examples, kept_places, rejected, Ids(folder), Counts())
+            for part in parts:
+                _take_part(source, part, sink)
+        sink.ids.count()
+        correcting = Correcting(corrections, source, sink.counts)
+        columns = {"id": pl.String(), **schema, **correcting.columns}
+        with parquet_rows(folder / "ingested", columns) as ingested:
+            for table in correcting.applied(sink.ids.before(row_groups(folder / "examples"))):
+                ingested.add_table(table)
+        correcting.check_all_met(folder / "ingested")
+        for table in _rows_at(correcting.dropped, row_groups(folder / "places")):
+            rejected.add_table(table)
     return sink.counts
+
+
+def _rows_at(places: list[int], tables: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    start = 0
+    for table in tables:
+        here = [place - start for place in places if start <= place < start + len(table)]
+        if here:
+            yield table[here]
+        start += len(table)
 
 
 def _take_part(source: Source, part: Part, sink: Sink) -> None:
@@ -141,12 +146,17 @@ def _keep(row: Row, part: Part, label: Label | None, source: Source, sink: Sink)
     sink.examples.add([source_id, *texts, label, part.role, *values])
     sink.ids.add(source_id, "\0".join(text or "" for text in texts), part.role)
     sink.counts.keep(part.role, label)
+    if sink.places is not None:
+        sink.places.add(_as_rejected(row, part, DROPPED))
 
 
 def _reject(row: Row, part: Part, fault: str, sink: Sink) -> None:
-    held = json.dumps(row.held, ensure_ascii=False, default=str)
-    sink.rejected.add([row.file or part.place, row.line, held, fault])
+    sink.rejected.add(_as_rejected(row, part, fault))
     sink.counts.reject(part.role, fault)
+
+
+def _as_rejected(row: Row, part: Part, reason: str) -> list[Any]:
+    return [row.file or part.place, row.line, json.dumps(row.held, ensure_ascii=False, default=str), reason]
 
 
 def _unknown_label(part: Part, row: Row, label: str, rows: int, source: Source) -> SourceError:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.listing import listed
 from stages.lib.readers.archives import located
-from stages.lib.sources.files import find_files
+from stages.lib.sources.files import CORRECTIONS_FILE, OWN_FILES, find_files
 from stages.lib.sources.source import SOURCE_FILE, Source, read_source
 
 STAGE = "DVC_STAGE"  # DVC sets it for every stage that it runs
@@ -31,9 +31,10 @@ def refuse_untracked(folder: Path) -> None:
     if tracked is None or not workspace.is_dir():
         return
     source = _source(folder) or _source(workspace)
-    used = dict.fromkeys([SOURCE_FILE, *(_files(workspace, source) if source else [])])
+    corrections = [CORRECTIONS_FILE] if (workspace / CORRECTIONS_FILE).is_file() else []
+    used = dict.fromkeys([SOURCE_FILE, *corrections, *(_files(workspace, source) if source else [])])
     untracked = [name for name in used if not _is_tracked(name, folder, tracked)]
-    fetched = source is not None and source.hub is not None and SOURCE_FILE not in untracked
+    fetched = source is not None and source.hub is not None and not set(OWN_FILES) & set(untracked)
     if not untracked or (fetched and not inside):
         return
     message = _message(folder, untracked, _mending(folder, workspace, untracked, tracked))
@@ -75,7 +76,7 @@ def _is_tracked(name: str, folder: Path, tracked: set[str]) -> bool:
 
 def _mending(folder: Path, workspace: Path, untracked: list[str], tracked: set[str]) -> str:
     """One command. DVC takes nothing that git has a part of; what has its .dvc file needs git alone."""
-    entries = dict.fromkeys(PurePosixPath(name).parts[0] for name in untracked if name != SOURCE_FILE)
+    entries = dict.fromkeys(PurePosixPath(name).parts[0] for name in untracked if name not in OWN_FILES)
     here = Path(os.path.relpath(folder)).as_posix()
     in_git = {name.removeprefix(f"{here}/").split("/")[0] for name in tracked}
     new = [name for name in entries if name not in in_git and not (workspace / f"{name}.dvc").exists()]

@@ -30,15 +30,20 @@ SIGN = rf"([{UNSPACED}])"
 LEAST = 1e-6  # of the probability of a label, so that its log odds are finite
 
 
-class Knobs(Protocol):
-    """Of section `baseline` of params.yaml."""
+class Solving(Protocol):
+    """Of a section of params.yaml: what any linear model here is fitted with."""
 
     @property
     def seed(self) -> int: ...
     @property
-    def folds(self) -> int: ...
-    @property
     def max_iterations(self) -> int: ...
+
+
+class Knobs(Solving, Protocol):
+    """Of section `baseline` of params.yaml."""
+
+    @property
+    def folds(self) -> int: ...
     @property
     def tfidf_min_documents(self) -> int: ...
     @property
@@ -83,20 +88,20 @@ class Learner(NamedTuple):
     """What a kind of task learns with; `logits` are of a fitted pipeline, float64 [N, C]."""
 
     dummy: Callable[[], Any]
-    linear: Callable[[float, str, Knobs], Any]  # C, solver of a logistic regression
+    linear: Callable[[float, str, Solving], Any]  # C, solver of a logistic regression
     logits: Callable[[Pipeline, np.ndarray, int], np.ndarray]
     folds: Callable[[np.ndarray, Knobs], Any]
     arrays: Callable[[Any], dict[str, np.ndarray]]  # of the last step
 
 
-def logistic(c: float, solver: str, params: Knobs) -> LogisticRegression:
+def logistic(c: float, solver: str, params: Solving) -> LogisticRegression:
     # saga on sparse words: as good as lbfgs on the emotion tweets in a fiftieth of its time
     return LogisticRegression(
         C=c, solver=solver, tol=1e-3, max_iter=params.max_iterations, random_state=params.seed
     )
 
 
-def ridge(c: float, solver: str, params: Knobs) -> Ridge:
+def ridge(c: float, solver: str, params: Solving) -> Ridge:
     return Ridge(alpha=1 / c, max_iter=params.max_iterations, random_state=params.seed)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from scipy.special import expit, softmax
 from transformers import AutoModelForSequenceClassification
 
@@ -24,16 +25,32 @@ def labeller(folder: Path, served: Served, batch_tokens: int) -> Labeller:
     That is calibrated probabilities, [N, C], or of a regression the number, [N, 1]. The folder is all that is
     needed; N texts are in memory at once.
     """
+    read, say = reader(folder, served), speaker(folder, served, batch_tokens)
+    return lambda texts: say(read(texts))
+
+
+def reader(folder: Path, served: Served) -> Callable[[pl.DataFrame], pa.Table]:
+    """Texts as they were written to the tokens that the model reads of them."""
     tokenizer = load_tokenizer(folder, served.max_tokens, served.keep)
+
+    def read(texts: pl.DataFrame) -> pa.Table:
+        clean = texts.select(cleaned(column, served.cleaning) for column in texts)
+        return as_table(encode(tokenizer, clean), with_type_ids=len(clean.columns) == 2)
+
+    return read
+
+
+def speaker(
+    folder: Path, served: Served, batch_tokens: int, title: str | None = None
+) -> Callable[[pa.Table], np.ndarray]:
+    """Tokens to what the model says of them, as a labeller does; with a title, behind a progress bar."""
     model = load(AutoModelForSequenceClassification, folder)
 
-    def said(texts: pl.DataFrame) -> np.ndarray:
-        clean = texts.select(cleaned(column, served.cleaning) for column in texts)
-        tokens = as_table(encode(tokenizer, clean), with_type_ids=len(clean.columns) == 2)
-        (logits_NC,) = infer(model, tokens, batch_tokens, lambda outputs, _: (outputs.logits,), title=None)
+    def say(tokens: pa.Table) -> np.ndarray:
+        (logits_NC,) = infer(model, tokens, batch_tokens, lambda outputs, _: (outputs.logits,), title)
         return SAID_OF_KINDS[served.kind](logits_NC)
 
-    return said
+    return say
 
 
 SAID_OF_KINDS: dict[Kind, Callable[[np.ndarray], np.ndarray]] = {

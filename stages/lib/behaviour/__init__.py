@@ -1,0 +1,1 @@
+"""How the fine-tuned model reacts: to changed texts, to left-out words."""

@@ -1,0 +1,1 @@
+"""What the card of a fine-tuned model tells."""

@@ -1,0 +1,43 @@
+"""Folds for what is to be said of a row by a model that saw neither it nor a copy of it."""
+
+import numpy as np
+import polars as pl
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from stages.lib.hashes import hash_of
+
+
+def groups_of(ids: pl.Series, copies: pl.DataFrame) -> np.ndarray:
+    """A number for each id, the same for copies of each other, also through rows that are none of `ids`.
+
+    For stage split lists a copy beside the first row that reads so, which may be of another role or left out.
+    """
+    both = [copies[name].rename("id") for name in ("id", "other_id")]
+    place = pl.concat([ids.rename("id"), *both]).unique(maintain_order=True).to_frame().with_row_index("row")
+    rows = [id_.to_frame().join(place, on="id", maintain_order="left")["row"].to_numpy() for id_ in both]
+    edges = coo_array((np.ones(len(copies), dtype=np.int8), rows), shape=(len(place), len(place)))
+    return np.asarray(connected_components(edges, directed=False)[1][: len(ids)])
+
+
+def copies_of_training(rows: pl.DataFrame, copies: pl.DataFrame) -> np.ndarray:
+    """bool [N]: the rows of other roles whose copy trains, as it may where a source has `copies: report`."""
+    group_N, trains_N = groups_of(rows["id"], copies), (rows["role"] == "train").to_numpy()
+    return np.asarray(np.isin(group_N, group_N[trains_N]) & ~trains_N)
+
+
+def deal(examples: pl.DataFrame, copies: pl.DataFrame, folds: int, seed: int) -> np.ndarray:
+    """The fold of each example (id, label), from 0: groups of copies in turn, in the order of their labels.
+
+    So labels are spread evenly, and where there are fewer groups than folds there are as many folds as those.
+    """
+    label = pl.col("label")
+    if isinstance(examples["label"].dtype, pl.List):
+        label = label.list.eval(pl.element().cast(pl.String)).list.join(",")
+    chance = pl.Series([hash_of(f"{seed}\0{name}", b"folds") for name in examples["id"]], dtype=pl.UInt64)
+    rows = examples.select("id", label=label).with_columns(
+        group=groups_of(examples["id"], copies), chance=chance
+    )
+    groups = rows.sort("group", "chance").unique("group", keep="first", maintain_order=True)
+    dealt = groups.sort("label", "chance").select("group", fold=pl.int_range(pl.len()) % folds)
+    return rows.join(dealt, on="group", how="left", maintain_order="left")["fold"].to_numpy()
