@@ -406,7 +406,7 @@ def test_a_source_under_dvc_counts_without_being_pulled(pushed: Path, tmp_path: 
     for name in ("train.csv.dvc", "more.dvc"):
         object_of(store, (source / name).read_text().split("md5: ")[1].split()[0]).unlink()
     assert verify(fresh)[1] == [
-        "verify: 0 of 17 stages stale, 2 outputs missing",
+        "verify: 0 of 19 stages stale, 2 outputs missing",
         "data/sources/tiny/more: not in remote 'store'",
         "data/sources/tiny/train.csv: not in remote 'store'",
     ]
