@@ -22,11 +22,9 @@ missed.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from stages.lib.arrow import open_stream, vectors_of
 from stages.lib.errors.clusters import clustered
 from stages.lib.errors.contradictions import contradictions
 from stages.lib.errors.error_numbers import error_line, error_numbers
@@ -38,9 +36,10 @@ from stages.lib.errors.knobs import CROSSFITTED, Params
 from stages.lib.errors.label_issues import issue_table
 from stages.lib.errors.learning_curve import learning_curve
 from stages.lib.errors.linear_judge import Inputs, inputs_of, linear_logits
-from stages.lib.errors.map_table import map_table
+from stages.lib.errors.map_beside import Points, Vectors, drawn_beside
 from stages.lib.errors.slice_tables import weak_parts
 from stages.lib.errors.to_label import rows_to_label, uncertain
+from stages.lib.errors.vectors_of_ids import vectors_of_ids
 from stages.lib.errors.wrong_labels import issue_numbers
 from stages.lib.joining import SPLITS, join_by_id
 from stages.lib.labels import array_of
@@ -54,14 +53,6 @@ from stages.lib.task import Task, read_task
 
 Tables = dict[str, pl.DataFrame]
 Numbers = dict[str, dict[str, Any]]  # by role
-
-
-def vectors_of_ids(path: Path, ids: pl.Series) -> np.ndarray:
-    """float32 [N, H], in the order of `ids`."""
-    stream = open_stream(path)
-    rows = pl.DataFrame(pl.from_arrow(stream.select(["id"]))).with_row_index("row")
-    places = join_by_id(ids.to_frame("id"), rows, f"the table of vectors {path.name}")["row"].to_numpy()
-    return np.asarray(vectors_of(stream)[places])
 
 
 def linear_inputs(labelled: pl.DataFrame, splits: pl.DataFrame, features: Path, task: Task) -> Inputs:
@@ -102,20 +93,18 @@ def about_labels(data: Data, params: Params) -> tuple[Tables, Numbers]:
     return {"label_issues": pl.concat(issues), "contradictions": pairs}, numbers
 
 
-def about_texts(data: Data, examples: pl.DataFrame, params: Params) -> tuple[Tables, Numbers]:
+def about_texts(data: Data, examples: pl.DataFrame, points: Points, params: Params) -> tuple[Tables, Numbers]:
     """Slices, words, clusters, map, learning curve and rows to label, and by role numbers of some."""
     task, rows = data.task, in_use(data.splits)
     members, clusters = clustered(rows, vectors_of_ids(data.frozen, rows["id"]), task, params)
     weak = weak_parts(examples, with_cuts(rows, data.tokens), members, task, params)
     curve = learning_curve(rows.filter(pl.col("label").is_not_null()), task, params)
-    tuned_NH, frozen_NH = (vectors_of_ids(path, examples["id"]) for path in (data.tuned, data.frozen))
-    points = map_table(examples, tuned_NH, frozen_NH, task, params)
     unsure = join_by_id(uncertain(data.predictions, task), members, SPLITS)
     unsure_NH = vectors_of_ids(data.frozen, unsure["id"])
     tables = weak.tables | {
         "clusters": clusters,
         "learning_curve": curve.table,
-        "map": join_by_id(points, members.select("id", "cluster"), SPLITS),
+        "map": join_by_id(points(), members.select("id", "cluster"), SPLITS),
         "to_label": rows_to_label(unsure, rows, unsure_NH, task, params.to_label),
     }
     numbers = {role: {"slices": of_role} for role, of_role in weak.numbers.items()}
@@ -152,8 +141,10 @@ def main(
     numbers = error_numbers(examples, list(data.baselines), params.worst_fraction, data.task)
     models = {name: name for name in data.baselines} | {FINETUNED: "predicted"}
     tables = {"examples": examples} | error_tables(examples, models, data.task)
-    with threadpool_limits(limits=1):  # sums in another order would change the last digits
-        parts = about_labels(data, params), about_texts(data, examples, params)
+    vectors = Vectors(data.tuned, data.frozen)
+    # sums in another order would change the last digits
+    with threadpool_limits(limits=1), drawn_beside(examples, vectors, data.task, params) as points:
+        parts = about_labels(data, params), about_texts(data, examples, points, params)
     for more, counts in parts:
         tables |= more
         numbers = {role: numbers.get(role, {}) | counts.get(role, {}) for role in numbers | counts}

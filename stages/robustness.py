@@ -16,7 +16,8 @@ from pydantic import Field, field_validator
 from stages.lib.behaviour.changed_texts import DIRECTION, INVARIANCE, directed, varied
 from stages.lib.behaviour.changes import ChangeName
 from stages.lib.behaviour.flips import compared, figures, said_once, told_apart
-from stages.lib.behaviour.labelling import reader, speaker
+from stages.lib.behaviour.labelling import speaker
+from stages.lib.behaviour.said import reader
 from stages.lib.encoders.devices import claim_gpus
 from stages.lib.encoders.served import read_served
 from stages.lib.exceptions import ConfigError, DataError

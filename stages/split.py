@@ -82,8 +82,8 @@ def reasons_to_leave_out(table: pl.DataFrame, copies: Copies, task: Task) -> pl.
     """Why a row is left out: it has no label, it copies a row of a role that goes before its own, or it would
     train though a person found it ambiguous. Ambiguous rows still judge: a test without hard cases flatters.
     """
-    meant = pl.Series([is_unlabelled(role) for role in table["role"]], dtype=pl.Boolean)
-    unlabelled = table["label"].is_null() & ~meant
+    meant = [role for role in table["role"].unique() if is_unlabelled(role)]
+    unlabelled = table["label"].is_null() & ~table["role"].is_in(meant)
     copied = (
         why_copies_go(copies) if task.copies == "remove" else pl.repeat(None, len(table), dtype=pl.String)
     )
@@ -116,7 +116,8 @@ def count(
     used = in_use(table)
     parts = used.select("role", "label").drop_nulls("label").sort("role").partition_by("role", as_dict=True)
     labels = {str(role): part["label"] for (role,), part in parts.items()}
-    made = [role for role in MADE if role in labels and role not in set(before)]
+    brought = set(before.unique())
+    made = [role for role in MADE if role in labels and role not in brought]
     return {
         "rows": len(table),
         "in_use": len(used),

@@ -3,7 +3,9 @@
 How many tokens each has lost to the cut stands beside them.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +23,7 @@ from stages.lib.exceptions import ConfigError
 from stages.lib.kinds import Kind
 from stages.lib.labels import numbers_of
 from stages.lib.params import StageParams, load_params
+from stages.lib.parquet_rows import row_groups
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.tables import in_use, write_json
 from stages.lib.task import Task, read_task
@@ -70,32 +73,46 @@ class Tokenizers(NamedTuple):
     unknown: int  # the id for what the vocabulary lacks; -1 where it lacks nothing
 
 
+@dataclass
+class Counts:
+    """Examples by their length and what they lost: of memory that does not grow with their number."""
+
+    examples: Counter[tuple[int, int]] = field(default_factory=Counter)
+    unknown: int = 0  # tokens
+
+    def add(self, encodings: list[Encoding], lost_N: np.ndarray, unknown: int) -> None:
+        self.examples.update(zip(map(len, encodings), lost_N.tolist(), strict=True))
+        self.unknown += sum(encoding.ids.count(unknown) for encoding in encodings)
+
+
+def batches_of(groups: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The rows in use, ROWS_PER_BATCH at a time whatever the groups they come in."""
+    left = pl.DataFrame()
+    for group in groups:
+        left = pl.concat([left, in_use(group)]) if len(left) else in_use(group)
+        while len(left) >= ROWS_PER_BATCH:
+            yield left[:ROWS_PER_BATCH]
+            left = left[ROWS_PER_BATCH:]
+    if len(left):
+        yield left
+
+
 def tokenized(
-    table: pl.DataFrame, task: Task, tokenizers: Tokenizers, schema: pa.Schema, measured: list[pl.DataFrame]
+    tables: Iterable[pl.DataFrame], task: Task, tokenizers: Tokenizers, schema: pa.Schema, counts: Counts
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of `schema`; what describe() needs of each is appended to `measured`."""
-    slices = range(0, len(table), ROWS_PER_BATCH)
-    for start in tqdm(slices, desc="tokenize", unit_scale=ROWS_PER_BATCH, delay=2, disable=None):
-        rows = table.slice(start, ROWS_PER_BATCH)
+    """A batch of `schema` for each table; what describe() needs is counted in `counts`."""
+    for rows in tables:
         texts = rows.select(task.text_columns)
         encodings = encode(tokenizers.cutting, texts)
-        lost = lost_of(encodings, texts, tokenizers.uncut)
+        lost_N = lost_of(encodings, texts, tokenizers.uncut)
         batch = as_table(encodings, "token_type_ids" in schema.names)
         columns = {
             "id": rows["id"].to_arrow().cast(pa.string()),
             "role": rows["role"].to_arrow().cast(pa.string()),
             "label": numbers_of(rows["label"], task).to_arrow().cast(LABEL_TYPE_OF_KINDS[task.kind]),
-            "lost": pa.array(lost, pa.int32()),
+            "lost": pa.array(lost_N, pa.int32()),
         } | {name: batch[name].combine_chunks() for name in batch.column_names}
-        measured.append(
-            pl.DataFrame(
-                {
-                    "length": [len(encoding.ids) for encoding in encodings],
-                    "unknown": [encoding.ids.count(tokenizers.unknown) for encoding in encodings],
-                    "lost": lost,
-                }
-            )
-        )
+        counts.add(encodings, lost_N, tokenizers.unknown)
         yield pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 
@@ -108,32 +125,44 @@ def lost_of(encodings: list[Encoding], texts: pl.DataFrame, uncut: Tokenizer) ->
     return lost_N
 
 
-def describe(measured: pl.DataFrame, special: int) -> dict[str, Any]:
+def describe(counts: Counts, special: int) -> dict[str, Any]:
     """`special` is the number of tokens in every example that are not of its texts."""
-    lengths = measured["length"].to_numpy()
-    percentiles = {f"p{share}": int(np.percentile(lengths, share)) for share in (50, 90, 95, 99)}
+    lengths_D, lost_D = np.array(list(counts.examples), dtype=np.int64).T  # D different pairs of them
+    times_D = np.array(list(counts.examples.values()))
+    examples, tokens = int(times_D.sum()), int(lengths_D @ times_D)
+    percentiles = {f"p{share}": int(percentile(lengths_D, times_D, share)) for share in (50, 90, 95, 99)}
     return {
-        "examples": len(lengths),
-        "tokens": int(lengths.sum()),
-        "length": {"mean": float(lengths.mean()), "max": int(lengths.max())} | percentiles,
-        "unknown_share": int(measured["unknown"].sum()) / max(1, int(lengths.sum())),
-    } | describe_losses(measured["lost"].to_numpy(), lengths - special)
+        "examples": examples,
+        "tokens": tokens,
+        "length": {"mean": tokens / examples, "max": int(lengths_D.max())} | percentiles,
+        "unknown_share": counts.unknown / max(1, tokens),
+    } | describe_losses(lost_D, lengths_D - special, times_D)
 
 
-def describe_losses(lost_N: np.ndarray, kept_N: np.ndarray) -> dict[str, Any]:
+def describe_losses(lost_D: np.ndarray, kept_D: np.ndarray, times_D: np.ndarray) -> dict[str, Any]:
     """Of tokens of the texts; median and largest loss are of the examples that lost any."""
-    losses = lost_N[lost_N > 0]
+    cut_D = lost_D > 0
+    truncated, tokens = int(times_D[cut_D].sum()), int(lost_D @ times_D)
     return {
-        "truncated": len(losses),
-        "truncated_share": len(losses) / len(lost_N),
+        "truncated": truncated,
+        "truncated_share": truncated / int(times_D.sum()),
         "lost": {
-            "tokens": int(losses.sum()),
-            "share": int(losses.sum()) / max(1, int(losses.sum() + kept_N.sum())),
-            "median": float(np.median(losses)) if len(losses) else 0.0,
-            "max": int(losses.max(initial=0)),
-            "more_than_half": int((lost_N > kept_N).sum()),
+            "tokens": tokens,
+            "share": tokens / max(1, tokens + int(kept_D @ times_D)),
+            "median": percentile(lost_D[cut_D], times_D[cut_D], 50) if truncated else 0.0,
+            "max": int(lost_D.max(initial=0)),
+            "more_than_half": int(times_D[lost_D > kept_D].sum()),
         },
     }
+
+
+def percentile(values_D: np.ndarray, times_D: np.ndarray, share: int) -> float:
+    """np.percentile of every value, each so many times, without writing them all out."""
+    order = np.argsort(values_D)
+    ends_D = np.cumsum(times_D[order])
+    place = (int(ends_D[-1]) - 1) * (share / 100)
+    low, high = values_D[order][np.searchsorted(ends_D, [int(place), int(np.ceil(place))], side="right")]
+    return float(low + (high - low) * (place - int(place)))
 
 
 def main(*, task: InPath, splits: InPath, encoder: InPath, tokens: OutPath, metrics: OutPath) -> None:
@@ -142,14 +171,16 @@ def main(*, task: InPath, splits: InPath, encoder: InPath, tokens: OutPath, metr
     check_fits(params.max_tokens, traits)
     what = read_task(task)
     cutting = load_tokenizer(encoder, params.max_tokens, params.keep)
-    table = in_use(pl.read_parquet(splits))
     schema = schema_for(what, params, traits)
-    measured: list[pl.DataFrame] = []
+    counts = Counts()
     unknown = unknown_id(encoder, cutting)
     tokenizers = Tokenizers(cutting, uncut(encoder), -1 if unknown is None else unknown)
-    write_stream(schema, tokenized(table, what, tokenizers, schema, measured), tokens)
+    batches = tqdm(
+        batches_of(row_groups(splits)), desc="tokenize", unit_scale=ROWS_PER_BATCH, delay=2, disable=None
+    )
+    write_stream(schema, tokenized(batches, what, tokenizers, schema, counts), tokens)
     special = cutting.num_special_tokens_to_add(is_pair=len(what.text_columns) == 2)
-    numbers = describe(pl.concat(measured), special)
+    numbers = describe(counts, special)
     write_json(numbers, metrics)
     print(
         f"tokenize: {numbers['examples']:,} examples, {numbers['length']['mean']:.1f} tokens on average, "

@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from stages import clean, ingest
 from stages import split as splitting
 from stages.lib.exceptions import TextrailError
+from tests import warm
 from tests.graph import read_project
 from tests.tiny import ROOT, environment, set_knobs
 
@@ -31,7 +31,7 @@ def run_stage(folder: Path, name: str, **more: str) -> str:
     source = next(path.name for path in here.iterdir())
     command = command.replace(f"data/sources/{params['ingest']['source']}", f"data/sources/{source}")
     done = subprocess.run(
-        (sys.executable, *shlex.split(command)[1:]),
+        (warm.program(), *shlex.split(command)[1:]),
         cwd=folder,
         env=environment() | {"PYTHONPATH": os.fspath(ROOT)} | more,
         stdout=subprocess.PIPE,

@@ -10,7 +10,7 @@ from typing import get_args
 import polars as pl
 import pytest
 
-from bench.cleaning import customary
+from bench.peers.cleaning import clean_text
 from stages.lib.cleaning.cleaning import clean, cleaned
 from stages.lib.cleaning.expressions import EXPRESSIONS
 from stages.lib.cleaning.nltk_steps import NLTK_STEPS
@@ -72,7 +72,7 @@ def apply(text: str, *steps: Step, language: str = "english") -> str:
 
 def differences(texts: list[str]) -> list[tuple[str, str, str]]:
     ours = cleaned(pl.Series(texts, dtype=pl.String), Cleaning(steps=TUTORIAL, language="english"))
-    expected = [customary(text) for text in texts]
+    expected = [clean_text(text) for text in texts]
     return [row for row in zip(texts, ours, expected, strict=True) if row[1] != row[2]]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from stages.lib.splits import drift
 from stages.lib.splits.copies import find_copies
 from stages.lib.splits.copy_keys import normalised
 from stages.lib.splits.drift import FEWEST, drift_from_train
@@ -107,3 +108,17 @@ def test_a_pair_is_measured_by_both_texts_as_the_model_reads_them() -> None:
     task = task_of(pair="second")
     found = drift_of(table, find_copies(table, normalised(table, task), None), task)
     assert (found["test"]["lengths"]["median"], found["test"]["new_words"]["share"]) == (3.5, 0.0)
+
+
+def test_of_more_texts_than_are_looked_at_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts, roles = (
+        pl.Series([f"word{n} and more" for n in range(4_000)]),
+        pl.Series(["train", "test"] * 2_000),
+    )
+    whole = drift_from_train(texts, roles)["test"]
+    monkeypatch.setattr(drift, "MOST_TEXTS", 1_000)
+    some = drift_from_train(texts, roles)["test"]
+    assert whole["texts"] == 2_000
+    assert 400 < some["texts"] < 600  # by chance, not every second one
+    assert not some["new_words"]["more_than_chance"]
+    assert some == drift_from_train(texts, roles)["test"]

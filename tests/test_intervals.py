@@ -7,9 +7,10 @@ from scipy.stats import binomtest, bootstrap, norm, pearsonr
 from sklearn.metrics import matthews_corrcoef
 
 from stages.lib.kinds import KINDS, Kind
-from stages.lib.statistics.intervals import bca_interval, counts_of, resample, wilson, with_intervals
+from stages.lib.statistics.intervals import bca_interval, counts_of, resample, with_intervals
 from stages.lib.statistics.scores import scores, scores_by_class
 from stages.lib.statistics.weighted import Counts, averaged_f1, matthews
+from stages.lib.statistics.wilson import wilson
 from tests.predicted import task_of
 from tests.test_scores import ALL_EXAMPLES, TASKS, random_examples
 

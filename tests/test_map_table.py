@@ -1,8 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
+from stages.lib.arrow import write_vectors
 from stages.lib.errors import map_table as module
+from stages.lib.errors.map_beside import Vectors, drawn, drawn_beside
 from stages.lib.errors.map_table import lay_out, map_table, on_the_map
 from tests.error_knobs import knobs
 from tests.predicted import task_of
@@ -53,3 +58,20 @@ def test_umap_sets_classes_apart_and_lays_them_out_the_same_again() -> None:
     between = np.linalg.norm(plane[:30].mean(axis=0) - plane[30:].mean(axis=0))
     assert between > 3 * plane[:30].std(axis=0).max()
     np.testing.assert_array_equal(lay_out(vectors_NH, knobs(map_neighbours=10)), plane)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
+@pytest.mark.parametrize("count", [9, 60])  # without UMAP here, with it in another process
+def test_a_map_drawn_beside_the_rest_is_the_same(tmp_path: Path, count: int) -> None:
+    ids = [f"r{place}" for place in range(count)]
+    rows = pl.DataFrame({"id": ids, "role": "test", "label": "calm", "predicted": "calm", "loss": 0.1})
+    vectors = Vectors(tmp_path / "finetuned.arrow", tmp_path / "frozen.arrow")
+    for seed, path in enumerate(vectors):
+        vectors_NH = np.random.default_rng(seed).normal(size=(count, 8))
+        write_vectors(pa.Table.from_batches(rows.reverse().to_arrow().to_batches()), vectors_NH, path)
+    params = knobs(map_examples=count, map_neighbours=10)
+    with drawn_beside(rows, vectors, task_of(), params) as points:
+        beside = points()
+    assert beside["id"].to_list() == ids
+    assert beside.equals(drawn(rows, vectors, task_of(), params))

@@ -14,9 +14,10 @@ from stages.lib.splits.near_copies import (
     COMPARED,
     MOST_MISSED,
     SLOTS,
+    Sketch,
     candidates,
+    fewest_in_common,
     find_near_copies,
-    places_of,
     slots_per_band,
 )
 from stages.lib.splits.shingles import words_of
@@ -68,6 +69,18 @@ def test_bands_miss_no_more_than_promised_and_are_not_laxer_than_they_must_be(th
     slots = slots_per_band(threshold)
     assert (1 - threshold**slots) ** (SLOTS // slots) <= MOST_MISSED
     assert slots == SLOTS or (1 - threshold ** (slots + 1)) ** (SLOTS // (slots + 1)) > MOST_MISSED
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8, 1.0])
+def test_the_sketch_lets_pairs_at_the_threshold_pass_and_few_that_are_unlike(threshold: float) -> None:
+    generator, rows, fewest = np.random.default_rng(1), 200_000, fewest_in_common(threshold)
+    alike = generator.binomial(SLOTS, (1 + threshold) / 2, size=rows)
+    assert (alike >= fewest).all()
+    assert (generator.binomial(SLOTS, 0.5, size=rows) >= fewest).mean() < 0.7
+    bits_NW = np.packbits(np.arange(SLOTS) >= fewest).view(np.uint64)
+    sketch = Sketch(np.stack([np.zeros_like(bits_NW), bits_NW, ~bits_NW]), fewest)
+    assert sketch.maybe_alike(np.array([0]), np.array([1])).all()
+    assert sketch.maybe_alike(np.array([1]), np.array([2])).any() == (fewest == 0)
 
 
 def test_a_text_right_at_the_threshold_is_a_copy() -> None:
@@ -173,8 +186,9 @@ def test_each_pair_of_a_bucket_is_compared_once_and_one_that_a_crowd_hid_in_a_la
     crowd, few = np.zeros(rows), np.arange(rows, dtype=np.float64)
     few[rows - 2] = few[rows - 1]  # the last two, of which the crowd compares each with the first ones alone
     bands_NB = np.stack([crowd, few, crowd], axis=1).astype(np.uint64)
-    places_NB = np.stack([places_of(band_N) for band_N in bands_NB.T], axis=1)
-    pairs = [pair for found in candidates(bands_NB, places_NB) for pair in zip(*found, strict=True)]
+    places_NB = np.zeros(bands_NB.shape, dtype=np.uint8)
+    anything = Sketch(np.zeros((rows, 2), dtype=np.uint64), fewest=0)
+    pairs = [pair for found in candidates(bands_NB, places_NB, anything) for pair in zip(*found, strict=True)]
     meant = {(first, second) for second in range(rows) for first in range(min(second, COMPARED))}
     assert len(pairs) == len(set(pairs))
     assert set(pairs) == meant | {(rows - 2, rows - 1)}

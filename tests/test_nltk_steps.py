@@ -262,3 +262,43 @@ def test_a_step_that_fails_names_itself_and_the_text(monkeypatch: pytest.MonkeyP
 def test_steps_without_nltk_do_not_import_it() -> None:
     code = "import stages.clean, stages.lib.encoders.served, sys; sys.exit('nltk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0
+
+
+@needs_data
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("step", ["tokenize", "tokenize_treebank", "tokenize_punkt"])
+def test_words_of_plain_texts_are_tokenised_by_themselves_to_nltks_own_result(step: StepName) -> None:
+    """Contractions without a mark among them, whose patterns could look beyond the word."""
+    pieces = ["cannot", "gonna", "wanna", "Lemme", "gotta", "more", "n", "d", "ye", "t", "was", "DON", "x"]
+    pieces += ["http", "www", "com", "XD", "p", "", " ", "   ", "     "]
+    chance = random.Random(7)
+    texts = [" ".join(chance.choices(pieces, k=chance.randrange(9))) for _ in range(2_000)]
+    mixed = [text for plain in texts[:300] for text in (plain, f"{plain}.", f"{plain} é", f"1{plain}")]
+    for some in (texts, mixed, [*mixed, None]):
+        ours = cleaned(pl.Series(some, dtype=pl.String), Cleaning(steps=[step], language="english"))
+        assert ours.to_list() == [text if text is None else loop_of(step)(text) for text in some]
+
+
+def test_a_tokenizer_sees_the_words_of_plain_texts_once_and_other_texts_whole() -> None:
+    seen: list[str] = []
+
+    def note(text: str) -> str:
+        seen.append(text)
+        return text.replace("not", "no t")
+
+    column = ["to be or not to be", "to be, or not", "be", None, "to be, or not"]
+    found = pl.DataFrame({"text": column}).select(mapping.over_plain_words(pl.col("text"), note))["text"]
+    assert found.to_list() == [text and text.replace("not", "no t") for text in column]
+    assert sorted(sorted(text.split()) for text in seen) == [
+        ["be", "not", "or", "to"],
+        ["be,", "not", "or", "to"],
+    ]
+
+
+def test_words_are_tokenised_one_by_one_where_their_letters_do_not_come_back() -> None:
+    table = pl.DataFrame({"text": ["to be or not to be", "aye", ""]})
+    for change in (str.upper, lambda text: text[::-1], lambda text: text[1:]):
+        found = table.select(mapping.over_plain_words(pl.col("text"), change))["text"].to_list()
+        assert found == [
+            " ".join(filter(None, map(change, text.split()))) or text[:0] for text in table["text"]
+        ]

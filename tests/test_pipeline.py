@@ -31,18 +31,35 @@ CHECKS: tuple[Check, ...] = (
     graph.nothing_defeats_the_cache,
     graph.paths_stand_in_dvc_yaml,
 )
-WITHOUT_TORCH = (
-    "ingest",
-    "clean",
-    "split",
-    "profile",
-    "tokenize",
-    "baseline",
-    "crossfit",  # unless it has to train
-    "errors",
-    "report",
-    "package",
-)
+# Packages -> the stages that do not need them, and whose start must not wait for them.
+NOT_IMPORTED = {
+    ("torch", "transformers"): (
+        "ingest",
+        "clean",
+        "split",
+        "profile",
+        "tokenize",
+        "baseline",
+        "crossfit",  # unless it has to train
+        "errors",
+        "report",
+        "package",
+    ),
+    ("sklearn", "scipy.stats", "pandas"): (
+        "ingest",
+        "clean",
+        "tokenize",
+        "profile",
+        "encoder",
+        "features",
+        "predict",
+        "robustness",
+        "explain",
+        "package",
+        "report",
+    ),
+    ("matplotlib", "scipy"): ("ingest", "clean", "tokenize", "encoder", "features"),
+}
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -434,9 +451,10 @@ def test_every_check_has_something_it_refuses() -> None:
 
 
 @pytest.mark.slow
-def test_stages_that_need_no_torch_do_not_import_it() -> None:
-    imports = "\n".join(f"import stages.{name}" for name in WITHOUT_TORCH)
-    asked = f"import sys\n{imports}\nprint([m for m in ('torch', 'transformers') if m in sys.modules])"
+@pytest.mark.parametrize("packages", NOT_IMPORTED, ids="-".join)
+def test_stages_do_not_import_what_they_do_not_need(packages: tuple[str, ...]) -> None:
+    imports = "\n".join(f"import stages.{name}" for name in NOT_IMPORTED[packages])
+    asked = f"import sys\n{imports}\nprint([m for m in {packages} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import brier_score_loss, log_loss
 
-from stages.lib.statistics.intervals import mean_interval, wilson
+from stages.lib.statistics.intervals import mean_interval
 from stages.lib.statistics.probabilities import (
     LARGEST_LOG_LOSS,
     Bins,
@@ -20,6 +20,7 @@ from stages.lib.statistics.probabilities import (
     reliability,
     risk_coverage,
 )
+from stages.lib.statistics.wilson import wilson
 from tests.predicted import task_of
 
 SETTINGS: dict[str, Any] = {"bins": 10, "resamples": 300, "confidence": 0.95, "seed": 13}
@@ -91,6 +92,19 @@ def test_bins_of_equal_count_differ_by_one_at_most(n: int) -> None:
 def test_equal_probabilities_share_a_bin() -> None:
     place_N = equal_count(np.array([0.5, 0.9, 0.9, 0.9, 0.9, 0.95]), 3)
     assert place_N.tolist() == [0, 0, 0, 0, 0, 2]
+
+
+def test_the_two_calibration_errors_drawn_side_by_side_are_those_of_each_alone() -> None:
+    logits_NC, labels_N = predictions(300, 5)
+    figures = probability_scores(logits_NC, labels_N, **SETTINGS)
+    sure_N, right_N = sure_and_right(logits_NC, labels_N)
+    order_N = np.argsort(sure_N)
+    sure_N, right_N = sure_N[order_N], right_N[order_N]
+    for name, place_of in (("ece", equal_width), ("adaptive_ece", equal_count)):
+        binned = binned_by(place_of(sure_N, SETTINGS["bins"]), sure_N, right_N)
+        rng = np.random.default_rng(SETTINGS["seed"])
+        bounds = calibration_interval(binned, SETTINGS["resamples"], SETTINGS["confidence"], rng)
+        assert (figures[name], figures[f"{name}_low"], figures[f"{name}_high"]) == (binned.error, *bounds)
 
 
 def test_the_calibration_error_of_the_gate_is_the_same() -> None:

@@ -6,11 +6,12 @@ import polars as pl
 import pytest
 
 from stages.lib.behaviour.changes import CHANGES
-from stages.lib.behaviour.labelling import labeller, names_said
+from stages.lib.behaviour.labelling import labeller
+from stages.lib.behaviour.said import names_said
 from stages.lib.encoders.served import read_served
 from stages.lib.exceptions import ConfigError, DataError
 from stages.lib.kinds import Kind
-from stages.lib.statistics.intervals import wilson
+from stages.lib.statistics.wilson import wilson
 from stages.lib.tables import write_parquet
 from stages.lib.task import write_task
 from stages.robustness import describe, main, sampled

@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,25 @@ from datasets import Dataset
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
+import stages.tokenize
 from stages.lib.arrow import open_stream
 from stages.lib.encoders.encoding import encode, keep_of, load_tokenizer, max_tokens_of, uncut
 from stages.lib.encoders.traits import Traits, write_traits
 from stages.lib.exceptions import ConfigError, EncoderError
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.labels import NUMBER_TYPE_OF_KINDS
-from stages.lib.tables import write_parquet
+from stages.lib.tables import in_use, write_parquet
 from stages.lib.task import Task, write_task
-from stages.tokenize import check_fits, describe, describe_losses, lost_of, main
+from stages.tokenize import (
+    Counts,
+    batches_of,
+    check_fits,
+    describe,
+    describe_losses,
+    lost_of,
+    main,
+    percentile,
+)
 from tests.predicted import task_of
 from tests.tiny import write_encoder
 
@@ -166,16 +177,35 @@ def test_what_was_cut_and_what_is_unknown_is_counted(
 
 
 def test_losses_are_told_of_those_that_lost() -> None:
-    told = describe_losses(np.array([0, 1, 6, 5, 0]), np.array([0, 5, 5, 5, 3]))
+    once = np.ones(5, dtype=int)
+    told = describe_losses(np.array([0, 1, 6, 5, 0]), np.array([0, 5, 5, 5, 3]), once)
     assert (told["truncated"], told["truncated_share"]) == (3, 0.6)
     assert told["lost"] == {"tokens": 12, "share": 0.4, "median": 5, "max": 6, "more_than_half": 1}
-    told = describe_losses(np.array([0, 0]), np.array([0, 0]))
+    told = describe_losses(np.array([0, 0]), np.array([0, 0]), once[:2])
     assert told["lost"] == {"tokens": 0, "share": 0, "median": 0, "max": 0, "more_than_half": 0}
 
 
 def test_texts_without_any_token() -> None:
-    none = pl.DataFrame({"length": [0, 0], "unknown": [0, 0], "lost": [0, 0]})
-    assert describe(none, special=0)["unknown_share"] == 0
+    assert describe(Counts(Counter({(0, 0): 2})), special=0)["unknown_share"] == 0
+
+
+@pytest.mark.parametrize("examples", [1, 2, 99, 1000])
+@pytest.mark.parametrize("share", [50, 90, 95, 99])
+def test_percentiles_are_numpys_of_all_values(examples: int, share: int) -> None:
+    values, times = np.unique(np.random.default_rng(5).integers(0, 40, examples), return_counts=True)
+    mixed = np.random.default_rng(6).permutation(len(values))
+    expected = np.percentile(np.repeat(values, times), share)
+    assert percentile(values[mixed], times[mixed], share) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("rows_per_group", [1, 3, 7, 100])
+def test_batches_fall_alike_whatever_the_groups(rows_per_group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages.tokenize, "ROWS_PER_BATCH", 4)
+    left_out = ["copy" if row % 3 == 0 else None for row in range(23)]
+    table = pl.DataFrame({"id": range(23), "left_out": pl.Series(left_out, dtype=pl.String)})
+    batches = list(batches_of(table.iter_slices(rows_per_group)))
+    assert [len(batch) for batch in batches] == [4, 4, 4, 3]
+    assert pl.concat(batches).equals(in_use(table))
 
 
 def test_more_tokens_than_the_encoder_has_room_for() -> None:

@@ -13,7 +13,7 @@ from stages.lib.errors.weakness import (
     part_of,
 )
 from stages.lib.kinds import KINDS
-from stages.lib.statistics.intervals import wilson
+from stages.lib.statistics.wilson import wilson
 from tests.predicted import task_of
 
 

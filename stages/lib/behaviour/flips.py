@@ -11,10 +11,10 @@ import polars as pl
 import pyarrow as pa
 
 from stages.lib.behaviour.changed_texts import DIRECTION
-from stages.lib.behaviour.labelling import names_said
+from stages.lib.behaviour.said import names_said
 from stages.lib.encoders.served import Served
 from stages.lib.sources.expectations import Expectation
-from stages.lib.statistics.intervals import wilson
+from stages.lib.statistics.wilson import wilson
 
 SIGN = {"up": 1, "down": -1}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from stages.lib.cleaning.mapping import over_texts, over_words, without_words
+from stages.lib.cleaning.mapping import over_plain_words, over_words, without_words
 from stages.lib.cleaning.steps import StepName
 from stages.lib.exceptions import CleaningError
 
@@ -32,13 +32,13 @@ Work = Callable[[str], str]
 def _tweet_tokenized(text: pl.Expr, language: str) -> pl.Expr:
     from nltk.tokenize import TweetTokenizer
 
-    return _over_texts(text, "tokenize", _joined(TweetTokenizer().tokenize))
+    return _tokenized(text, "tokenize", _joined(TweetTokenizer().tokenize))
 
 
 def _treebank_tokenized(text: pl.Expr, language: str) -> pl.Expr:
     from nltk.tokenize import TreebankWordTokenizer
 
-    return _over_texts(text, "tokenize_treebank", _joined(TreebankWordTokenizer().tokenize))
+    return _tokenized(text, "tokenize_treebank", _joined(TreebankWordTokenizer().tokenize))
 
 
 def _punkt_tokenized(text: pl.Expr, language: str) -> pl.Expr:
@@ -46,7 +46,7 @@ def _punkt_tokenized(text: pl.Expr, language: str) -> pl.Expr:
 
     step: StepName = "tokenize_punkt"
     _check_language(step, language, _folders_of(_data_for(step)))
-    return _over_texts(text, step, _joined(lambda each: word_tokenize(each, language)))
+    return _tokenized(text, step, _joined(lambda each: word_tokenize(each, language)))
 
 
 def _without_stop_words(text: pl.Expr, language: str) -> pl.Expr:
@@ -106,8 +106,8 @@ def _joined(tokenize: Callable[[str], list[str]]) -> Work:
     return lambda text: " ".join(tokenize(text))
 
 
-def _over_texts(text: pl.Expr, step: StepName, work: Work) -> pl.Expr:
-    return over_texts(text, _named(step, work))
+def _tokenized(text: pl.Expr, step: StepName, work: Work) -> pl.Expr:
+    return over_plain_words(text, _named(step, work))
 
 
 def _over_words(text: pl.Expr, step: StepName, work: Work) -> pl.Expr:

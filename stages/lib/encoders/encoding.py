@@ -4,6 +4,7 @@ A special token's name within a text, "[SEP]" in a tweet, is text like any other
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -56,8 +57,13 @@ def as_arrow(id_lists: Sequence[Sequence[int]]) -> pa.ListArray:
     """list<int32>, one list an example."""
     lengths = np.fromiter(map(len, id_lists), dtype=np.int32, count=len(id_lists))
     offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)])
-    flat = np.fromiter((i for ids in id_lists for i in ids), dtype=np.int32, count=int(offsets[-1]))
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
+    flat = np.fromiter(chain.from_iterable(id_lists), dtype=np.int32, count=int(offsets[-1]))
+    return pa.ListArray.from_arrays(_as_array(offsets), _as_array(flat))
+
+
+def _as_array(numbers: np.ndarray) -> pa.Array:
+    """int32, without a copy; pa.array would import pandas to see whether it was given some of its own."""
+    return pa.Array.from_buffers(pa.int32(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def max_tokens_of(tokens: pa.Table) -> int:

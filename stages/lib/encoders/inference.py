@@ -16,6 +16,7 @@ from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
 from stages.lib.encoders.batching import by_length, padded
+from stages.lib.encoders.onednn import linear_by_onednn
 from stages.lib.encoders.traits import reads_type_ids
 from stages.lib.exceptions import EncoderError
 
@@ -53,7 +54,7 @@ def infer(model: Any, tokens: pa.Table, batch_tokens: int, read: Read, title: st
         for rows in by_length(lengths_N, batch_tokens):
             inputs = padded(inputs_of.take(pa.array(rows)).to_pydict(), padding_id)
             inputs = {name: values.to(model.device) for name, values in inputs.items()}
-            with torch.inference_mode():
+            with torch.inference_mode(), linear_by_onednn():
                 outputs = model(**inputs, output_hidden_states=True)
             results = [result.float().cpu().numpy() for result in read(outputs, inputs["attention_mask"])]
             arrays = arrays or [np.empty((len(tokens), *result.shape[1:]), np.float32) for result in results]

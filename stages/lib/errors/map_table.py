@@ -4,6 +4,7 @@ UMAP (McInnes et al. 2018). The neighbours it starts from are found here, exactl
 page can show that takes less time than UMAP's own approximate search takes to compile.
 """
 
+import contextlib
 import warnings
 from collections.abc import Callable
 
@@ -46,8 +47,9 @@ def lay_out(vectors_NH: np.ndarray, params: Params) -> np.ndarray:
     """float32 [N, 2]; of a few vectors the first two principal components."""
     if len(vectors_NH) < FEWEST_FOR_UMAP:
         return principal_components(vectors_NH)
-    import umap  # seconds, and more for its compiling: only here
+    import umap  # seconds: only here
 
+    keep_compiled()
     neighbours = min(params.map_neighbours, len(vectors_NH) - 1)
     search = NearestNeighbors(n_neighbors=neighbours, metric="cosine", algorithm="brute").fit(vectors_NH)
     distances, places = search.kneighbors(vectors_NH)
@@ -64,6 +66,20 @@ def lay_out(vectors_NH: np.ndarray, params: Params) -> np.ndarray:
             precomputed_knn=(places, distances.astype(np.float32), None),
         )
         return np.asarray(reducer.fit_transform(vectors_NH), dtype=np.float32)
+
+
+def keep_compiled() -> None:
+    """What UMAP compiles anew in every process, for some seven seconds, numba keeps beside its source."""
+    from umap import layouts, umap_
+
+    functions = (
+        umap_.smooth_knn_dist,
+        umap_.compute_membership_strengths,
+        layouts._nb_optimize_layout_euclidean_single_epoch,
+    )
+    with contextlib.suppress(RuntimeError):  # there is no folder to keep it in that may be written
+        for function in functions:
+            function.enable_caching()
 
 
 def _mistakes(examples: pl.DataFrame, worst_fraction: float) -> np.ndarray:

@@ -18,7 +18,8 @@ from scipy.stats import hypergeom, rankdata
 
 from stages.lib.errors.example_errors import is_wrong
 from stages.lib.kinds import Kind
-from stages.lib.statistics.intervals import Bounds, mean_interval, wilson
+from stages.lib.statistics.intervals import mean_interval
+from stages.lib.statistics.wilson import Bounds, wilson
 from stages.lib.task import Task
 
 

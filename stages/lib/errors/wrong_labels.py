@@ -17,7 +17,7 @@ from stages.lib.errors.knobs import Params
 from stages.lib.errors.label_issues import LIKELY, can_be_judged
 from stages.lib.kinds import Kind
 from stages.lib.labels import array_of
-from stages.lib.statistics.intervals import wilson
+from stages.lib.statistics.wilson import wilson
 from stages.lib.task import Task
 
 FEWEST = 20  # answers, below which an interval says nothing

@@ -10,11 +10,11 @@ from scipy.stats import t as student
 from stages.lib.labels import array_of
 from stages.lib.statistics.curves import precision_recall, roc
 from stages.lib.statistics.groups import evenly
-from stages.lib.statistics.intervals import Bounds
 from stages.lib.statistics.judging import ENDS, Figures, Model, Settings
 from stages.lib.statistics.predictions import logits_of, predicted_of
 from stages.lib.statistics.probabilities import equal_count, reliability, risk_coverage
 from stages.lib.statistics.scores import OF_ONE_CLASS
+from stages.lib.statistics.wilson import Bounds
 from stages.lib.task import Task
 
 CURVE_POINTS = 200  # a curve on a screen needs no more

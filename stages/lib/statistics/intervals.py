@@ -37,9 +37,9 @@ from stages.lib.kinds import Kind
 from stages.lib.statistics.resampling import combinations, jackknifed, resampled, scores_of
 from stages.lib.statistics.scores import scores, scores_by_class, undefined
 from stages.lib.statistics.weighted import Counts, Values, averaged_f1, class_counts, matthews
+from stages.lib.statistics.wilson import Bounds, wilson
 from stages.lib.task import Task
 
-Bounds = tuple[float, float]
 NamedBounds = dict[str, Bounds | None]
 
 
@@ -97,17 +97,6 @@ def with_intervals(
             for number, (name, of_class) in enumerate(by_class.items())
         }
     return _bounded(values, bounds, reasons) | figures
-
-
-def wilson(hits: int, trials: int, confidence: float) -> Bounds | None:
-    """Wilson's score interval of a share; None where there were no trials."""
-    if trials == 0:
-        return None
-    # in closed form: by way of SciPy's test, whose p-value nobody asked for, it takes twenty times as long
-    square = float(ndtri((1 + confidence) / 2)) ** 2
-    middle, weight = (hits + square / 2) / (trials + square), trials / (trials + square)
-    reach = weight * (square * (hits * (trials - hits) / trials + square / 4)) ** 0.5 / trials
-    return 0.0 if hits == 0 else float(middle - reach), 1.0 if hits == trials else float(middle + reach)
 
 
 def mean_interval(values_N: np.ndarray, confidence: float, largest: float) -> Bounds:

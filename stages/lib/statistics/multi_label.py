@@ -8,7 +8,6 @@ Shapes: N examples, C labels.
 
 import numpy as np
 from scipy.special import expit
-from sklearn.metrics import precision_recall_curve
 
 from stages.lib.statistics.operating import downwards
 
@@ -27,6 +26,8 @@ def fit_thresholds(logits_NC: np.ndarray, labels_NC: np.ndarray) -> list[float]:
 
 def best_f1_threshold(probability_N: np.ndarray, is_label_N: np.ndarray) -> float:
     """The least probability to say a label from, for the best F1 of that label here; of equals the least."""
+    from sklearn.metrics import precision_recall_curve  # a second: only for those that fit thresholds
+
     if not is_label_N.any():
         return UNTUNED
     precision_T, recall_T, threshold_T = precision_recall_curve(is_label_N, probability_N)

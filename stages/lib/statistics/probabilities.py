@@ -24,6 +24,7 @@ truths.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -33,7 +34,8 @@ from scipy.stats import norm
 
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import Kind
-from stages.lib.statistics.intervals import Bounds, mean_interval, wilson
+from stages.lib.statistics.intervals import mean_interval
+from stages.lib.statistics.wilson import Bounds, wilson
 from stages.lib.task import Task
 
 LEAST_PROBABILITY = float(np.finfo(np.float64).eps)  # scikit-learn's: log loss stays at or below 36.04
@@ -66,10 +68,15 @@ def probability_scores(
     figures = _bounded("log_loss", log_loss_N.mean(), mean_interval(log_loss_N, confidence, LARGEST_LOG_LOSS))
     figures |= _bounded("brier", brier_N.mean(), mean_interval(brier_N, confidence, LARGEST_BRIER))
     places = {"ece": equal_width(sure_N, bins), "adaptive_ece": equal_count(sure_N, bins)}
-    for name, place_N in places.items():
-        binned = binned_by(place_N, sure_N, right_N)
-        interval = calibration_interval(binned, resamples, confidence, np.random.default_rng(seed))
-        figures |= _bounded(name, binned.error, interval)
+    found = [binned_by(place_N, sure_N, right_N) for place_N in places.values()]
+
+    def interval(binned: Bins) -> Bounds:
+        return calibration_interval(binned, resamples, confidence, np.random.default_rng(seed))
+
+    with ThreadPoolExecutor(len(places)) as pool:  # NumPy draws without Python's lock
+        intervals = pool.map(interval, found)
+    for name, binned, bounds in zip(places, found, intervals, strict=True):
+        figures |= _bounded(name, binned.error, bounds)
     return figures
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from stages.lib.statistics import multi_label
-from stages.lib.statistics.intervals import wilson
 from stages.lib.statistics.operating import OperatingPoint, probabilities_of, sure_first
+from stages.lib.statistics.wilson import wilson
 from stages.lib.task import Task
 
 

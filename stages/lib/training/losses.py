@@ -4,11 +4,13 @@ Shapes: B examples of a batch, C classes.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from stages.lib.encoders.onednn import linear_by_onednn
 from stages.lib.kinds import Kind
 
 Loss = Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
@@ -40,5 +42,12 @@ def weighted_loss(kind: Kind, smoothing: float, model: Any, batch: dict[str, tor
     """The sum over a batch's examples, each times its weight: see stages/lib/training/batches.py."""
     inputs = dict(batch)
     labels, weights_B = inputs.pop("labels"), inputs.pop("weights")
-    losses_B = LOSS_OF_KINDS[kind](model(**inputs).logits.float(), labels, smoothing)
+    with nullcontext() if computes_again(model) else linear_by_onednn():
+        logits_BC = model(**inputs).logits.float()
+    losses_B = LOSS_OF_KINDS[kind](logits_BC, labels, smoothing)
     return (losses_B * weights_B).sum()
+
+
+def computes_again(model: Any) -> bool:
+    """Whether backward repeats parts of the forward pass, which must be the same, and outside any context."""
+    return any(getattr(module, "gradient_checkpointing", False) for module in model.modules())

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from stages.lib.allocation import keep_memory
 from stages.lib.arrow import open_stream
 from stages.lib.digests import code_digest, digest_of
 from stages.lib.encoders.heads import AS_THEY_ARE, TARGETS_OF_KINDS, Scale, last_layer, scale_of
@@ -26,6 +27,7 @@ from stages.lib.task import Task, read_task
 from stages.lib.training.adapting import make_model, merged
 from stages.lib.training.batches import Batches, balanced_weights, loader
 from stages.lib.training.checkpoints import Checkpoints, alone, checkpoints_of
+from stages.lib.training.dropout import cheapen_dropout
 from stages.lib.training.journal import Journal, Plan, Watchers
 from stages.lib.training.knobs import LoopName, Params
 from stages.lib.training.launching import OUT_OF_MEMORY, is_launched, share_of
@@ -68,6 +70,7 @@ class Trained(NamedTuple):
 def train(material: Material, params: Params, watchers: Watchers) -> Trained | None:
     """None in all processes but the first. Raises ConfigError, DeviceError, CheckpointError."""
     check(material.task, params)
+    keep_memory()
     checkpoints = checkpoints_of(key_of(material, params))
     if share_of(1).process > 0:
         return attempt_until_it_fits(material, params, watchers, checkpoints)
@@ -127,6 +130,7 @@ def attempt(
     scale = AS_THEY_ARE
     if not task.facts.has_classes:
         scale = scale_of(np.asarray(material.train["label"]), has_bias=head.bias is not None)
+    cheapen_dropout(model)
     session = make_session(material, params, watchers, checkpoints, model, scale, passes)
     tell(session, material)
     weights = LOOPS[params.loop](session)
