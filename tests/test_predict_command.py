@@ -1,6 +1,5 @@
 import csv
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from commands.predict import main
 from stages.lib.exceptions import ConfigError, EncoderError, SourceError
 from stages.lib.kinds import Kind
+from tests import warm
 from tests.tiny import ROOT, environment
 from tests.tiny_model import write_model
 
@@ -184,7 +184,7 @@ def test_on_the_command_line_an_error_is_one_line(tmp_path: Path, model: Path) -
         str(model),
     )
     done = subprocess.run(
-        (sys.executable, *words), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+        (warm.program(), *words), cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"predict: {tmp_path / 'none.csv'}: no such file"

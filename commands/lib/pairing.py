@@ -115,7 +115,8 @@ def answered_anew(run: Run, rows: pl.DataFrame) -> pl.DataFrame:
     Its own cleaning goes before; all its labels must be known to it. Raises RunError.
     """
     # torch takes seconds to import, and few comparisons need it
-    from stages.lib.behaviour.labelling import labeller, names_said
+    from stages.lib.behaviour.labelling import labeller
+    from stages.lib.behaviour.said import names_said
     from stages.lib.encoders.served import read_served
 
     with tempfile.TemporaryDirectory() as folder:

@@ -15,7 +15,7 @@ from commands.lib.study import WHY, Goal, seconds_of
 from commands.lib.terminal import columns
 from stages.lib.pages.pages import markdown_page
 from stages.lib.pages.plots import color_of, drawing, write_png
-from stages.lib.statistics.intervals import Bounds, wilson
+from stages.lib.statistics.wilson import Bounds, wilson
 from stages.lib.tables import write_text
 from stages.lib.task import Task
 
