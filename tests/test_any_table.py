@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.staged import run_in_process
-from tests.tiny import ROOT, set_knobs
+from tests.graph import read_project
+from tests.staged import FIRST_STAGES, run_in_process
+from tests.tiny import ROOT
 
 Row = list[str]  # id, text, place, label
 Outcome = tuple[dict[str, bytes], str]  # every file written, and what was raised
@@ -122,8 +124,14 @@ def lay_out(folder: Path, source: str, files: dict[str, bytes]) -> None:
     (folder / "source/source.yaml").write_text(source, encoding="utf-8")
     for name, content in files.items():
         (folder / "source" / name).write_bytes(content)
-    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    set_knobs(folder, KNOBS)
+    (folder / "params.yaml").write_text(params(), encoding="utf-8")
+
+
+@cache
+def params() -> str:
+    """Of the stages here alone: reading all of params.yaml takes longer than they do."""
+    project = read_project(ROOT).params
+    return json.dumps({name: project[name] | KNOBS.get(name, {}) for name in FIRST_STAGES})
 
 
 def check(table: list[Row], form: str, **keys: str) -> bool:

@@ -15,7 +15,16 @@ from tests.tiny import ROOT, set_knobs
 SPLIT = {"validation_fraction": 0.3, "test_fraction": 0.3}
 
 
-def lay_out(bad: Bad, folder: Path) -> None:
+@pytest.fixture(scope="module")
+def params(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The text of params.yaml."""
+    folder = tmp_path_factory.mktemp("params")
+    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    set_knobs(folder, {"ingest": {"source": "mine"}, "split": SPLIT})
+    return (folder / "params.yaml").read_text(encoding="utf-8")
+
+
+def lay_out(bad: Bad, params: str, folder: Path) -> None:
     (folder / MINE).mkdir(parents=True)
     for name, content in ({"train.csv": rows()} | bad.files).items():
         path = folder / MINE / name
@@ -26,10 +35,9 @@ def lay_out(bad: Bad, folder: Path) -> None:
         YAML().dump(keys, folder / MINE / "source.yaml")
     elif bad.yaml:
         (folder / MINE / "source.yaml").write_bytes(bad.yaml)
-    params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (folder / "params.yaml").write_text(params, encoding="utf-8")
-    set_knobs(folder, {"ingest": {"source": "mine"}, "split": SPLIT})
-    set_knobs(folder, bad.knobs)
+    if bad.knobs:
+        set_knobs(folder, bad.knobs)
     if bad.params is not None:
         text = (folder / "params.yaml").read_text(encoding="utf-8")
         assert bad.params[0] in text
@@ -47,8 +55,10 @@ def source_name() -> str:
 
 
 @pytest.mark.parametrize("bad", list(all_kinds()), ids=lambda bad: bad.what[:60])
-def test_it_does_what_the_page_says(bad: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lay_out(bad, tmp_path)
+def test_it_does_what_the_page_says(
+    bad: Bad, params: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(bad, params, tmp_path)
     monkeypatch.chdir(tmp_path)
     stopped, message = run_stages(bad.stage)
     if bad.done == SET_ASIDE:

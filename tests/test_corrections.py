@@ -26,12 +26,20 @@ OUTS = ("task", "ingested", "rejected", "ingest.json", "cleaned", "splits", "cop
 ROWS = [(str(n), f"tale {n} of {n * n}", ("Oslo", "Lima")[n % 2], str(n % 2)) for n in range(80)]
 
 
+@pytest.fixture(scope="module")
+def params(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The content of params.yaml."""
+    folder = tmp_path_factory.mktemp("params")
+    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    set_knobs(folder, {"split": MADE})
+    return (folder / "params.yaml").read_bytes()
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, params: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A source of 80 labelled rows, one empty one, and two unlabelled ones; roles are made."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    set_knobs(tmp_path, {"split": MADE})
+    (tmp_path / "params.yaml").write_bytes(params)
     folder = tmp_path / "source"
     folder.mkdir()
     (folder / "source.yaml").write_text(SOURCE)

@@ -52,6 +52,8 @@ def kaggle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Kaggle]:
     monkeypatch.setattr(kaggle_client, "ANSWER_S", 0.3)
     monkeypatch.setattr(patience, "PAUSES_S", (0.01, 0.02, 0.04))
     monkeypatch.setattr(socket, "getaddrinfo", _only_here)
+    # for the name of its user agent it looks five times through every module of the process: half a second
+    monkeypatch.setattr("kagglehub.clients.search_lib_in_call_stack", lambda *_: None)
     with serving(Kaggle({"train.csv": TRAIN.encode(), "test.csv": TEST.encode()})) as served:
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, served.endpoint)
         yield served

@@ -8,7 +8,6 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from commands.lib.new_source.given import all_given
 from stages.lib.config import read_yaml
 from stages.lib.exceptions import ConfigError, SourceError, TextrailError
 from stages.lib.sources.source import Source, read_source
+from tests import warm
 from tests.tiny import ROOT, dvc, environment, git, make_tiny_project
 
 WORDS = [
@@ -812,7 +812,7 @@ def test_an_experiment_runs_with_the_new_source_before_any_commit(tmp_path: Path
     folder = tmp_path / "whole"
     make_tiny_project(folder)
     path = tickets(tmp_path / "tickets.csv")
-    command = (sys.executable, "-m", "commands.new_source", str(path), "--name", "mine")
+    command = (warm.program(), "-m", "commands.new_source", str(path), "--name", "mine")
     made = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     assert "next: dvc exp run --temp -S ingest.source=mine" in made.stdout

@@ -2,14 +2,13 @@
 
 import compileall
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.graph import read_project
-from tests.tiny import ROOT, dvc, git, run_dvc, set_knobs, stages_run
+from tests.tiny import ROOT, copy_of, dvc, git, run_dvc, set_knobs, stages_run
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +52,7 @@ if f"stages.{stage}" in sys.orig_argv:
 
 @pytest.fixture
 def project(finished: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished, tmp_path / "a copy"))
+    return copy_of(finished, tmp_path / "a copy")
 
 
 def test_a_second_run_runs_nothing(project: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 from stages.lib.training import checkpoints as checkpoints_module
 from stages.lib.training.checkpoints import Checkpoints, is_whole
 from stages.lib.training.journal import Journal
+from tests import warm
 from tests.test_finetune import files_of, folder, run_stage, set_knobs  # noqa: F401  # a fixture
 from tests.tiny import ROOT, environment
 
@@ -295,7 +296,7 @@ def until(happened: Callable[[], Any], seconds: float = 60) -> Any:
 
 def run_killed(step: int, when: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        (sys.executable, "-m", "tests.killed", str(step), when),
+        (warm.program(), "-m", "tests.killed", str(step), when),
         env=environment() | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -3,13 +3,13 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.tiny import commit, dvc, environment, git, set_knobs
+from tests import warm
+from tests.tiny import commit, copy_of, dvc, environment, git, set_knobs
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +19,7 @@ PREDICTIONS = "data/predictions/finetuned/finetuned.parquet"
 @pytest.fixture(scope="module")
 def project(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`main` is the finished run; the workspace and an experiment each have other baselines."""
-    folder = tmp_path_factory.mktemp("runs") / "a project"
-    shutil.copytree(finished, folder)
+    folder = copy_of(finished, tmp_path_factory.mktemp("runs") / "a project")
     dvc(folder, "exp", "run", "--temp", "--name", "tryout", "--set-param", "baseline.tfidf_c=0.001")
     set_knobs(folder, {"baseline": {"tfidf_c": 0.001}})
     dvc(folder, "repro")
@@ -28,7 +27,7 @@ def project(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def python(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = (sys.executable, "-m", *words)
+    command = (warm.program(), "-m", *words)
     return subprocess.run(
         command, cwd=project, env=environment(), capture_output=True, text=True, check=False
     )

@@ -4,10 +4,12 @@ import csv
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -387,6 +389,15 @@ def test_two_processes_share_a_search(tmp_path: Path) -> None:
     assert len({str(trial.params) for trial in study.trials}) == 8
 
 
+def await_heartbeat(where: Path) -> None:
+    """Its first, which a thread of the process writes: without any, a trial is never known to be dead."""
+    deadline = time.monotonic() + 30
+    with closing(sqlite3.connect(where)) as connection:
+        while not connection.execute("SELECT COUNT(*) FROM trial_heartbeats").fetchone()[0]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 @pytest.mark.slow
 def test_a_trial_whose_process_was_killed_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -395,6 +406,7 @@ def test_a_trial_whose_process_was_killed_is_tried_again(
     killed = worker(where, 60, 1)
     assert killed.stdout is not None
     begun = killed.stdout.readline()
+    await_heartbeat(where)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     monkeypatch.setattr(study_module, "SECONDS_BETWEEN_HEARTBEATS", 1)

@@ -4,7 +4,6 @@ import functools
 import json
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,8 @@ from dvc.dependency import ParamsDependency
 from ruamel.yaml import YAML
 
 from commands.verify import Findings, as_text, changed_params, is_absence
-from tests.tiny import commit, dvc, environment, git, set_knobs
+from tests import warm
+from tests.tiny import commit, copy_of, dvc, environment, git, set_knobs
 
 # --- fast: the pure parts ----------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ def test_the_verdict_comes_first_then_a_line_for_each_finding() -> None:
 @pytest.fixture(scope="module")
 def pushed(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished project whose outputs are in `../store`, its DVC remote. Change only clones of it."""
-    project = Path(shutil.copytree(finished, tmp_path_factory.mktemp("pushed") / "origin"))
+    project = copy_of(finished, tmp_path_factory.mktemp("pushed") / "origin")
     dvc(project, "remote", "add", "--default", "store", str(project.parent / "store"))
     dvc(project, "push")
     commit(project)
@@ -139,7 +139,7 @@ def own_store(pushed: Path, clone: Path) -> Path:
 
 def verify(project: Path, *options: str) -> tuple[int, list[str]]:
     done = subprocess.run(
-        (sys.executable, "-m", "commands.verify", *options),
+        (warm.program(), "-m", "commands.verify", *options),
         cwd=project,
         env=environment() | {"DVC_SITE_CACHE_DIR": str(project / ".dvc/tmp/site")},
         capture_output=True,

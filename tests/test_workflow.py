@@ -17,7 +17,7 @@ import pytest
 
 from stages.lib.config import read_yaml
 from stages.lib.splits.made_roles import MADE, roles_by_hash
-from tests.tiny import commit, dvc, environment, git, sentence, set_knobs
+from tests.tiny import commit, copy_of, dvc, environment, git, sentence, set_knobs
 from tests.workflow import WORKFLOW, Ran, evaluate, jobs, run_job
 
 TEXT = WORKFLOW.read_text(encoding="utf-8")
@@ -251,7 +251,7 @@ def team(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Team:
     """Main holds an untrained model; the run of a trained one is in the DVC remote's run cache."""
     team = Team(tmp_path_factory.mktemp("team"))
     git(team.folder, "init", "--quiet", "--bare", "--initial-branch", "main", "origin.git")
-    project = Path(shutil.copytree(finished, team.folder / "first author"))
+    project = copy_of(finished, team.folder / "first author")
     dvc(project, "remote", "add", "--default", "storage", "s3://out-of-reach/from-here")
     (project / ".dvc/config.local").write_text(team.secret, encoding="utf-8")
     set_knobs(project, {"gate": POLICY | {"ceilings": CEILINGS}})

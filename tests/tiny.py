@@ -19,6 +19,8 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import BertProcessing
 
+from tests import warm
+
 ROOT = Path(__file__).parents[1]
 
 KNOBS: dict[str, dict[str, Any]] = {
@@ -95,6 +97,15 @@ def make_tiny_project(folder: Path, kind: str = "classification") -> None:
         set_knobs(folder, {"finetune": {"epochs": 20}})  # scores take longer to learn than classes
     git(folder, "init", "--quiet", "--initial-branch", "main")
     commit(folder)
+
+
+def copy_of(project: Path, folder: Path) -> Path:
+    """To change; less what DVC keeps of the moment, which others may be writing."""
+    return Path(shutil.copytree(project, folder, ignore=_moment))
+
+
+def _moment(folder: str, names: list[str]) -> list[str]:
+    return ["tmp"] if Path(folder).name == ".dvc" and "tmp" in names else []
 
 
 def checkout_files() -> list[str]:
@@ -235,7 +246,8 @@ def environment() -> dict[str, str]:
 
     One thread: a model this small gains nothing from a second, and loses much where the cores are busy.
     """
-    ours = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    pythons = dict.fromkeys((Path(warm.program()).parent, Path(sys.executable).parent))
+    ours = {"PATH": os.pathsep.join([*map(str, pythons), os.environ["PATH"]])}
     ours |= {"DVC_NO_ANALYTICS": "1", "HF_HUB_OFFLINE": "1", "CI": "true", "OMP_NUM_THREADS": "1"}
     dropped = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "GIT_DIR", "GIT_WORK_TREE")
     return {name: value for name, value in os.environ.items() if name not in dropped} | ours
@@ -245,7 +257,7 @@ def run_dvc(folder: Path, *words: str, **more: str) -> subprocess.CompletedProce
     """Both streams in stdout; `more` joins the environment."""
     site = {"DVC_SITE_CACHE_DIR": str(folder / ".dvc/tmp/site")}  # else in a folder of the whole machine
     return subprocess.run(
-        (sys.executable, "-m", "dvc", *words),
+        (warm.program(), "-m", "dvc", *words),
         cwd=folder,
         env=environment() | site | more,
         stdin=subprocess.DEVNULL,
@@ -258,7 +270,7 @@ def run_dvc(folder: Path, *words: str, **more: str) -> subprocess.CompletedProce
 
 def python(folder: Path, *words: str) -> str:
     """What it printed. Raises AssertionError, with what it said of that, where it fails."""
-    command = (sys.executable, *words)
+    command = (warm.program(), *words)
     result = subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
