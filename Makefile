@@ -3,9 +3,11 @@
 #
 #   make run TORCH_INDEX=https://download.pytorch.org/whl/cpu    chooses the build of PyTorch when .venv is made
 #   make run PYTHON=python3.12                                   chooses the Python that .venv is made with
+#   make run JOBS=2            runs so many stages at once as wait for no other (docs/decisions/side-by-side.md)
 
 PYTHON ?= python3.11 python3.12 python3.13 python3
 TORCH_INDEX ?=
+JOBS ?= 1
 
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
@@ -16,32 +18,35 @@ IN_VENV := PATH="$$PWD/.venv/bin:$$PATH"
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONSAFEPATH PIP_USER PIP_TARGET PIP_PREFIX
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check browser set-up bench lock clean
+.PHONY: help run test check browser set-up bench trials lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/run.stamp ## run what is stale of the pipeline, then print what came out
-	@$(IN_VENV) .venv/bin/python -m dvc repro
+	@export $(IN_VENV); $(if $(filter 1,$(JOBS)),.venv/bin/python -m dvc repro,$(side_by_side))
 	@.venv/bin/python -m commands.summary
 
 test: check ## every check: those of `make check`, then the whole pipeline on a small source (minutes)
-	@$(IN_VENV) .venv/bin/python -m pytest -m slow -n 2 --dist loadfile -rs
+	@$(IN_VENV) .venv/bin/python -m pytest -m slow -n 2 --dist loadgroup --no-loadscope-reorder -rs
 
 check: .venv/dev.stamp ## lint, format, types and the fast tests
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
 	@.venv/bin/python -m mypy
-	@$(IN_VENV) .venv/bin/python -m pytest -n 2
+	@$(IN_VENV) .venv/bin/python -m pytest -n 2 --dist worksteal
 
 browser: .venv/dev.stamp ## try the page of errors in a real browser, where there is one (`make test` does too)
 	@.venv/bin/python -m pytest tests/test_browser.py -m slow -n 2 -rs
 
 set-up: .venv/dev.stamp ## install all of it into .venv, as every target does that needs it
 
-bench: .venv/dev.stamp ## measure alternatives side by side (bench/), one after another
-	@for bench in bench/[a-z]*.py; do name=$${bench#bench/}; \
-		$(IN_VENV) .venv/bin/python -m "bench.$${name%.py}" || exit; done
+bench: .venv/dev.stamp ## measure it all beside its peers and write bench/RESULTS.md (some: make bench ROWS="cleaning words")
+	@$(IN_VENV) .venv/bin/python -m bench $(ROWS)
+
+trials: .venv/dev.stamp ## how often intervals and gate err, on data whose truth is known (an hour; docs/decisions/intervals.md)
+	@$(IN_VENV) .venv/bin/python -m bench.coverage
+	@$(IN_VENV) .venv/bin/python -m bench.gate
 
 lock: .venv/dev.stamp ## resolve pyproject.toml into requirements.lock (newer versions: make lock LOCK=--upgrade)
 	@.venv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 --group dev \
@@ -79,4 +84,12 @@ clean: ## remove .venv, tools' caches, checkpoints and searches; outputs and DVC
 define install
 $(if $(TORCH_INDEX),$(PIP) install --no-deps --index-url "$(TORCH_INDEX)" -c requirements.lock torch &&) \
 	$(PIP) install --group $(1) -c requirements.lock
+endef
+
+# DVC's graph as a makefile, which make runs: a line of a node makes a rule, one of an edge its prerequisite.
+define side_by_side
+.venv/bin/python -m dvc dag --dot | awk -F '"' \
+	'NF == 3 { printf ".PHONY: %s\nall: %s\n%s:\n\t@python -m dvc --wait-for-lock repro --single-item %s\n", \
+		$$2, $$2, $$2, $$2 } \
+	NF == 5 { printf "%s: %s\n", $$4, $$2 }' | $(MAKE) --no-print-directory -f - -j $(JOBS) all
 endef

@@ -19,7 +19,7 @@ from scipy.stats import norm
 from tqdm import tqdm
 
 from stages.lib.kinds import KINDS
-from stages.lib.statistics.intervals import counts_of, resample, wilson, with_intervals
+from stages.lib.statistics.intervals import counts_of, resample, with_intervals
 from stages.lib.statistics.paired import compare
 from stages.lib.statistics.probabilities import (
     LEAST_PROBABILITY,
@@ -30,6 +30,7 @@ from stages.lib.statistics.probabilities import (
 from stages.lib.statistics.resampling import combinations, resampled
 from stages.lib.statistics.scores import scores
 from stages.lib.statistics.weighted import Counts, averaged_f1, matthews
+from stages.lib.statistics.wilson import wilson
 from stages.lib.task import SourceColumns, Submission, Task
 
 TEST_SETS, RESAMPLES, CONFIDENCE, SEED = 1_000, 1_000, 0.95, 1

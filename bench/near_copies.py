@@ -3,7 +3,7 @@
 `python -m bench.near_copies`; it fails where a planted copy within the threshold is not found, or one in the
 crowd of near-identical texts has no copy. Texts are made of words drawn by Zipf's law, 8 to 30 a text; one in
 twenty is another one with a word replaced. Predicted for two cores, before it was first run: 20 s, and with
-the crowd 60 s; measured 5 and 12 s. `python -m bench.near_copies 1000000` does the same with so many.
+the crowd 60 s. `python -m bench.near_copies 1000000` does the same with so many.
 """
 
 import itertools
@@ -14,6 +14,7 @@ import time
 import numpy as np
 import polars as pl
 
+from bench.measuring import record
 from stages.lib.splits.near_copies import find_near_copies
 
 ROWS, COPIES, CROWD, VOCABULARY = 200_000, 10_000, 50_000, 100_000
@@ -26,15 +27,17 @@ def main() -> None:
     texts, copies = written(rows, generator), planted(rows, generator)
     for other, place in copies:
         texts[place] = edited(texts[other], generator)
-    pairs = timed(texts, "no crowd")
+    told: list[str] = []
+    pairs = timed(texts, "no crowd", told)
     found = set(pairs.select("first", "second").iter_rows())
     meant = {pair for pair in copies if jaccard(*(texts[place] for place in pair)) >= THRESHOLD}
     missed = meant - found
-    print(f"planted within the threshold: {len(meant):,}, of which {len(missed):,} were not found")
+    told.append(f"planted within the threshold: {len(meant):,}, of which {len(missed):,} were not found")
     assert len(missed) <= len(meant) * 1e-3
     crowded = [f"{texts[0]} seen at {n}" for n in range(CROWD)] + texts[CROWD:]
-    pairs = timed(crowded, f"{CROWD:,} nearly the same")
+    pairs = timed(crowded, f"{CROWD:,} nearly the same", told)
     assert len(pairs.filter(pl.col("second") < CROWD)["second"].unique()) == CROWD - 1
+    record("near_copies", [], "\n".join(f"- {line}" for line in told))
 
 
 def written(rows: int, generator: np.random.Generator) -> list[str]:
@@ -62,15 +65,17 @@ def jaccard(text: str, other: str) -> float:
     return len(one & two) / len(one | two)
 
 
-def timed(texts: list[str], what: str) -> pl.DataFrame:
+def timed(texts: list[str], what: str, told: list[str]) -> pl.DataFrame:
+    """Pairs; how long they took is appended to `told`."""
     begun = time.perf_counter()
     found = find_near_copies(pl.DataFrame({"text": texts}), THRESHOLD)
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
+    told.append(
         f"near copies of {len(texts):,} texts, {what}: {seconds:.1f} s, {len(found.pairs):,} pairs, "
         f"{found.crowded:,} texts in a crowd; peak memory so far {peak:.1f} GiB"
     )
+    print(told[-1])
     return found.pairs
 
 

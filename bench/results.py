@@ -1,66 +1,100 @@
 """Writes bench/RESULTS.md from what the other modules measured: `python -m bench.results`.
 
-No figure is typed there by hand; a row that was not measured is not there.
+No figure is typed there by hand. A module that left nothing is named as not measured.
 """
 
-import json
-import platform
 import statistics
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import psutil
-
-from bench.measuring import KEPT, Row, in_words
+from bench.measuring import Kept, Row, in_figures, in_words, kept, wanted
 
 WRITTEN = Path("bench/RESULTS.md")
-PACKAGES = (
-    "torch",
-    "transformers",
-    "tokenizers",
-    "datasets",
-    "polars",
-    "pandas",
-    "scikit-learn",
-    "nltk",
-    "dvc",
+
+# Those that `make bench` runs, in the order of the page.
+MODULES = (
+    "cleaning",
+    "words",
+    "tokenize_rows",
+    "features",
+    "training",
+    "predict",
+    "evaluate",
+    "pipeline",
+    "nothing_to_do",
+    "report_knob",
+    "handover",
+    "scale",
+    "near_copies",
+    "page",
 )
+# And those that it does not, with the reason. What such a one left is on the page all the same.
+APART = {
+    "measuring": "what the others measure with",
+    "results": "writes the page",
+    "corpora": "the texts that the others measure on",
+    "emotion": "the emotion tweets as they are before training",
+    "projects": "a copy of this project for a bench to run in",
+    "quality": "trains for an hour or two; bench.training tells what came of it",
+    "gpu": "needs a GPU",
+    "gpu_timing": "of gpu",
+    "gpu_ways": "of gpu",
+    "unpadded": "of gpu",
+    "coverage": "a trial of the intervals' statistics, not of time: half an hour, `make trials`",
+    "gate": "a trial of the gate's statistics, not of time: `make trials`",
+}
 
 HEAD = """\
 # Measured
 
-`make bench` wrote this page: every row side by side in one run (ours, theirs, ours, theirs), medians, and in
-brackets the least and greatest of the rounds. Machines differ and are shared: compare ratios, not seconds.
+`make bench` wrote this page, and no figure in it is typed by hand. Ours and theirs took turns in one run
+(ours, theirs, ours, theirs); seconds are medians, and in brackets stand the least and the greatest of the
+rounds. Machines differ and are shared: compare ratios, not seconds. What each knob gains:
+[docs/performance.md](../docs/performance.md).
 """
+TABLE = (
+    "| work | data | against | ours | theirs | measured | wanted | |",
+    "|---|---|---|---|---|---|---|---|",
+)
 
 
 def main() -> None:
-    modules = {
-        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(KEPT.glob("*.json"))
-    }
-    WRITTEN.write_text("\n".join(page(modules)), encoding="utf-8")
-    rows = [row for found in modules.values() for row in rows_of(found)]
-    print(f"results: {len(rows)} rows in {WRITTEN}, {sum(row.won for row in rows)} of them won")
+    found = kept()
+    WRITTEN.write_text("\n".join(page(found)) + "\n", encoding="utf-8")
+    print(summary(found))
 
 
-def page(modules: dict[str, Any]) -> Iterable[str]:
+def summary(found: dict[str, Kept]) -> str:
+    rows = [row for one in found.values() for row in one.rows]
+    absent = f"; not measured: {', '.join(without(found))}" if without(found) else ""
+    return f"results: {len(rows)} rows in {WRITTEN}, {sum(row.won for row in rows)} of them won{absent}"
+
+
+def without(found: dict[str, Kept]) -> list[str]:
+    return [name for name in MODULES if name not in found]
+
+
+def page(found: dict[str, Kept]) -> Iterable[str]:
+    order = [*MODULES, *sorted(set(found) - set(MODULES))]
+    found = {name: found[name] for name in order if name in found}
     yield HEAD
-    yield f"{machine()}  "
-    yield (
-        ", ".join(f"{name} {version(name)}" for name in PACKAGES) + f", Python {platform.python_version()}\n"
-    )
-    yield "| work | data | against | ours | theirs | measured | wanted | |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for found in modules.values():
-        yield from map(line, rows_of(found))
-    for module, found in modules.items():
-        yield from section(module, found)
+    yield from ("\n".join(place) for place in places(found))
+    yield "\n".join([*TABLE, *(line(row) for one in found.values() for row in one.rows)])
+    if without(found):
+        yield f"\n**Not measured** in this run: {', '.join(without(found))}."
+    for module, one in found.items():
+        yield from section(module, one)
 
 
-def rows_of(found: dict[str, Any]) -> list[Row]:
-    return [Row.model_validate(row) for row in found["rows"]]
+def places(found: dict[str, Kept]) -> Iterable[list[str]]:
+    """Each machine with its versions, and which modules it measured where they are not all of one."""
+    by_place: dict[tuple[str, str], list[str]] = {}
+    for name, one in found.items():
+        versions = ", ".join(f"{package} {number}" for package, number in one.versions.items())
+        by_place.setdefault((one.machine, versions), []).append(name)
+    for (machine, versions), names in by_place.items():
+        which = f" ({', '.join(names)})" if len(by_place) > 1 else ""
+        yield [f"{machine}{which}  ", f"{versions}\n"]
 
 
 def line(row: Row) -> str:
@@ -71,38 +105,27 @@ def line(row: Row) -> str:
         median(row.ours),
         median(row.theirs),
         in_words(row.figures, row.unit),
-        f"{row.wanted} {row.goal:g}",
+        wanted(row),
         "won" if row.won else "**not won**",
     )
-    return f"| {' | '.join(cells)} |"
+    escaped = [cell.replace("|", r"\|") for cell in cells]
+    return f"| {' | '.join(escaped)} |"
 
 
 def median(seconds: list[float]) -> str:
-    return f"{statistics.median(seconds):.3g} s" if seconds else ""
+    return f"{in_figures(statistics.median(seconds))} s" if seconds else ""
 
 
-def section(module: str, found: dict[str, Any]) -> Iterable[str]:
+def section(module: str, found: Kept) -> Iterable[str]:
     yield f"\n## {module.replace('_', ' ').capitalize()}\n"
-    yield f"`python -m bench.{module}`, at commit `{found['commit']}`.\n"
-    for row in rows_of(found):
-        yield f"- **{row.work}**: foreseen: {row.predicted}; found: {in_words(row.figures, row.unit)}."
+    yield f"`python -m bench.{module}`, at commit `{found.commit}`.\n"
+    for row in found.rows:
+        yield f"- **{row.work}**, wanted {wanted(row)}. Foreseen: {row.predicted}"
+        yield f"  Found: {in_words(row.figures, row.unit)}."
         if not row.won:
-            yield f"  Not won: {row.why_not or 'no reason given'}"
-    if found["details"]:
-        yield f"\n{found['details'].strip()}"
-
-
-def machine() -> str:
-    memory = psutil.virtual_memory().total / 2**30
-    return f"{processor()}, {psutil.cpu_count(logical=True)} cores, {memory:.0f} GiB, {platform.system()}"
-
-
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = (
-        row.split(":")[1].strip() for row in info.read_text().splitlines() if row.startswith("model name")
-    )
-    return next(names, platform.machine()) if info.is_file() else platform.processor() or platform.machine()
+            yield f"  Not won: {row.why_not or 'no reason given.'}"
+    if found.details:
+        yield f"\n{found.details.strip()}"
 
 
 if __name__ == "__main__":
