@@ -20,7 +20,7 @@ import typer
 
 from bench.measuring import Row, record, seconds
 from stages.encoder import packaged
-from tests.tiny import ROOT, checkout_files, set_knobs
+from tests.tiny import ROOT, checkout_files, commit, git, set_knobs
 
 SOURCE = "disaster-tweets"
 RAW = ROOT.parent / "shared/data/disaster_tweets"
@@ -95,7 +95,8 @@ def make_project(folder: Path, raw: Path) -> None:
     for name in ("train.csv", "test.csv"):
         shutil.copy(raw / name, folder / "data/sources" / SOURCE / name)
     set_knobs(folder, {"ingest": {"source": SOURCE}})
-    subprocess.run(("git", "init", "--quiet"), cwd=folder, check=True)
+    git(folder, "init", "--quiet")
+    commit(folder)  # dvclive asks for the revision
 
 
 def repro(project: Path) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.tiny import commit, git
+
 
 class Ran(NamedTuple):
     seconds: float
@@ -22,7 +24,8 @@ def copy_to(folder: Path) -> Path:
         if Path(name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(name, folder / name)
-    subprocess.run(("git", "init", "--quiet"), cwd=folder, check=True)
+    git(folder, "init", "--quiet")
+    commit(folder)  # dvclive asks for the revision
     cache = subprocess.run(
         (sys.executable, "-m", "dvc", "cache", "dir"), capture_output=True, text=True, check=True
     ).stdout.strip()
