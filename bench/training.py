@@ -295,7 +295,7 @@ def peer(dataset: Any, encoder: Path, params: Params, batch_size: int) -> float:
 
 class Timer(TrainerCallback):  # type: ignore[misc]  # transformers has no types here
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step == WARM_UP:
+        if state.global_step <= WARM_UP:
             self.begun = time.perf_counter()
         self.seconds = time.perf_counter() - self.begun
 
