@@ -124,20 +124,30 @@ def parts(rows: int) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame({"keyword": keywords, "text": texts, "target": labels})
 
 
+# A process between: what one held before it became another counts as the other's, and this one is large.
+BETWEEN = """
+import os, sys
+_, status, used = os.wait4(os.spawnv(os.P_NOWAIT, sys.executable, sys.argv[1:]), 0)
+print(status, used.ru_maxrss)
+"""
+
+
 def run(stage: str, folder: Path) -> Used:
     options = [word for name in (*INS[stage], *OUTS[stage]) for word in (f"--{name}", name)]
     begun = time.perf_counter()
-    process = subprocess.Popen(
-        (sys.executable, "-m", f"stages.{stage}", *options),
+    done = subprocess.run(
+        (sys.executable, "-c", BETWEEN, sys.executable, "-m", f"stages.{stage}", *options),
         cwd=folder,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
     )
-    _, status, resources = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begun
+    status, most = map(int, done.stdout.split()[-2:])
     if status != 0:
         sys.exit(f"scale: {stage} failed: {os.waitstatus_to_exitcode(status)}")
-    return Used(seconds, resources.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10))
+    return Used(seconds, most / (2**20 if sys.platform == "darwin" else 2**10))
 
 
 def linear(used: dict[int, dict[str, Used]]) -> Iterator[Row]:
