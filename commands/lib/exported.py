@@ -174,6 +174,7 @@ def by_length(lengths_N: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
     order = np.argsort(-lengths_N, kind="stable")
     start = 0
     while start < len(order):
-        count = max(1, batch_tokens // int(lengths_N[order[start]]))
+        longest = max(1, int(lengths_N[order[start]]))
+        count = max(1, batch_tokens // longest)
         yield order[start : start + count]
         start += count
