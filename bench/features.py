@@ -15,11 +15,10 @@ import polars as pl
 import pyarrow as pa
 import torch
 import typer
-from torch.profiler import ProfilerActivity, profile
 from transformers import AutoModel
 
 from bench.corpora import emotion
-from bench.measuring import Row, in_pairs, matrix_product, record, seconds
+from bench.measuring import Row, by_profiler, in_pairs, matrix_product, record, seconds
 from bench.peers.features import extractor
 from stages.features import Params
 from stages.lib.encoders import inference
@@ -95,7 +94,7 @@ def measure(tokens: pa.Table, theirs: Any, data: str) -> tuple[list[Row], str]:
             ),
         ),
     ]
-    return rows, "\n".join([by_mkl(ours, pairs.ours), best(operations, alone), where(ours)])
+    return rows, "\n".join([by_mkl(ours, pairs.ours), best(operations, alone), f"- {by_profiler(ours)}"])
 
 
 def operations_of(lengths_N: np.ndarray, model: Any) -> float:
@@ -130,15 +129,6 @@ def best(operations: float, alone: tuple[float, ...]) -> str:
         f"{ours / 1e9:.0f} GFLOP/s. oneDNN's product of the same size does {rate / 1e9:.0f}; that is "
         f"{ours / rate:.0%} of it."
     )
-
-
-def where(ours: Any) -> str:
-    with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        ours()
-    events = sorted(profiled.key_averages(), key=lambda event: -event.self_cpu_time_total)
-    total = sum(event.self_cpu_time_total for event in events)
-    parts = (f"`{event.key}` {event.self_cpu_time_total / total:.1%}" for event in events[:6])
-    return f"- Where its time goes, by torch's profiler: {', '.join(parts)}."
 
 
 if __name__ == "__main__":

@@ -115,6 +115,18 @@ def matrix_product(
     return 2 * size**3 / min(seconds(product) for _ in range(rounds))
 
 
+def by_profiler(work: Work, operators: int = 6) -> str:
+    """Of its time on the CPU, what torch's dearest operators take, each without those that it calls."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        work()
+    events = sorted(profiled.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    parts = (f"`{event.key}` {event.self_cpu_time_total / total:.1%}" for event in events[:operators])
+    return f"Where its time goes, by torch's profiler: {', '.join(parts)}."
+
+
 def record(module: str, rows: Sequence[Row], details: str = "") -> None:
     """Prints a line a row, and keeps them. `details` is Markdown below the table, of measured figures."""
     for row in rows:

@@ -15,6 +15,7 @@ import typer
 
 from bench.measuring import KEPT, Pairs, Row, record, seconds
 from commands.lib.exported import Exported, read_exported
+from commands.lib.speeds import HEADS
 from stages.lib.cleaning.cleaning import cleaned
 from stages.lib.encoders.served import read_served
 
@@ -125,12 +126,10 @@ def details(exported: Exported) -> str:
     lines = [
         f"Export, int8: {exported.int8}.",
         "",
-        "| | MB | ms a text, median | 99th percentile | texts a second |",
-        "|---|---|---|---|---|",
+        f"| | {' | '.join(HEADS.values())} |",
+        "|---" * (1 + len(HEADS)) + "|",
     ]
-    lines += [
-        f"| {name} | {' | '.join(str(value) for value in one.values())} |" for name, one in speed.items()
-    ]
+    lines += [f"| {name} | {' | '.join(f'{one[key]:,}' for key in HEADS)} |" for name, one in speed.items()]
     return "\n".join(lines)
 
 

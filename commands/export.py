@@ -34,7 +34,7 @@ from commands.lib.exported import (
 )
 from commands.lib.exporting import write_float32, write_int8
 from commands.lib.int8_loss import Rules, Tested, differences
-from commands.lib.speeds import Measured, in_numbers, measured
+from commands.lib.speeds import HEADS, Measured, in_numbers, measured
 from commands.lib.terminal import as_interval, as_p, columns
 from stages.lib.arrow import open_stream
 from stages.lib.digests import sha256
@@ -256,9 +256,9 @@ def told(exported: Exported, output: Path) -> Iterator[str]:
         f"export: {output}: {' and '.join(exported.weights)}; float32 within "
         f"{report['greatest_difference']['float32']:.2g} of torch's logits on {report['texts']:,} texts"
     )
-    rows = [("", "MB", "ms a text, median", "99th percentile", f"texts/s on {report['cores']} cores")]
+    rows = [(f"{report['cores']} cores", *HEADS.values())]
     for name, numbers in report["speed"].items():
-        rows.append((name, *(f"{value:,}" for value in numbers.values())))
+        rows.append((name, *(f"{numbers[key]:,}" for key in HEADS)))
     yield from (f"  {line}" for line in columns(rows))
     yield f"  int8: {exported.int8}{'' if 'int8' in exported.weights else ': it is left out'}"
 

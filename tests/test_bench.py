@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as bench
-from bench import measuring, results
+from bench import handover, measuring, nothing_to_do, predict, results
 from bench.measuring import Kept, Pairs, Row, in_figures, in_pairs, in_words, record
+from commands.lib.exported import Exported
 
 ROOT = Path(__file__).parents[1]
 ROW = Row(
@@ -189,3 +190,38 @@ def test_kept_files_hold_every_round(elsewhere: Path) -> None:
     found = json.loads((elsewhere / "kept/cleaning.json").read_text(encoding="utf-8"))
     assert found["rows"][0]["ours"] == ROW.ours
     assert set(found["versions"]) == {*measuring.PACKAGES, "Python"}
+
+
+def test_speeds_stand_under_their_own_heads_whatever_the_order_in_the_file() -> None:
+    """JSON is written with its keys sorted, which puts the 99th percentile before the median."""
+    speed = {
+        "texts_per_second": 1234.5,
+        "milliseconds_99th": 9.0,
+        "milliseconds_median": 3.0,
+        "megabytes": 90.5,
+    }
+    exported = Exported(
+        inputs=[], padding_id=0, weights={}, int8="no loss", report={"speed": {"torch": speed}}
+    )
+    head, _, line = predict.details(exported).splitlines()[2:]
+    assert head == "| | MB | ms a text, median | 99th percentile | texts a second |"
+    assert line == "| torch | 90.5 | 3.0 | 9.0 | 1,234.5 |"
+
+
+def test_imports_are_told_by_stage_and_package() -> None:
+    lines = ["Running stage 'clean':", "import time: self [us] | cumulative | imported package"]
+    lines += [
+        "import time:    250000 |     250000 |     numpy.linalg",
+        "import time:    500000 |     900000 | numpy",
+    ]
+    lines += ["Running stage 'split':", lines[1], "import time:   1000000 |    1000000 |   scipy", ""]
+    found = handover.import_seconds("\n".join(lines))
+    assert found == {"clean": {"numpy": 0.75}, "split": {"scipy": 1.0}}
+    told = handover.packages(found)
+    assert told == "Of 1.8 s of imports: scipy 1.0 s in 1 stages, numpy 0.8 s in 1 stages; all others 0.0 s."
+
+
+def test_deps_on_code_are_told_from_deps_on_data_in_dvc_yaml_and_dvc_lock() -> None:
+    code: list[str | dict[str, str]] = ["stages/clean.py", {"path": "stages/lib/task.py", "md5": "0"}]
+    data: list[str | dict[str, str]] = ["data/tokens.arrow", {"path": "data/splits.parquet", "md5": "0"}]
+    assert [*map(nothing_to_do.is_code, [*code, *data])] == [True, True, False, False]

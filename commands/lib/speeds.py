@@ -12,6 +12,13 @@ import pyarrow as pa
 
 Run = Callable[[pa.Table], np.ndarray]
 
+HEADS = {  # of a table with a line for each model
+    "megabytes": "MB",
+    "milliseconds_median": "ms a text, median",
+    "milliseconds_99th": "99th percentile",
+    "texts_per_second": "texts a second",
+}
+
 
 class Measured(NamedTuple):
     logits: np.ndarray  # [N, C]
