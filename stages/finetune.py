@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import torch
 from dvclive import Live
+from scmrepo.exceptions import SCMError
 from transformers import AutoTokenizer
 
 from stages.lib.cleaning.steps import Cleaning, read_cleaning
@@ -24,6 +25,7 @@ from stages.lib.encoders.encoding import CUT_FROM, keep_of, max_tokens_of
 from stages.lib.encoders.heads import Scale, last_layer, rescale
 from stages.lib.encoders.inference import infer, quieten_transformers
 from stages.lib.encoders.served import Served, write_served
+from stages.lib.exceptions import RunError
 from stages.lib.labels import array_of
 from stages.lib.params import load_params
 from stages.lib.stage import InPath, OutPath, run
@@ -98,7 +100,7 @@ def main(
     quieten_transformers()
     material = read_material(task, encoder, tokens)
     is_main = share_of(1).process == 0
-    with Live(str(curve), dvcyaml=None, save_dvc_exp=False) if is_main else nullcontext() as live:
+    with curve_in(curve) if is_main else nullcontext() as live:
         trained = train(material, params, Watchers(live, shown=is_main))
     if trained is None:  # one process writes
         return None
@@ -112,6 +114,17 @@ def main(
         f"{told(material.task, fitted)}"
     )
     return None
+
+
+def curve_in(folder: Path) -> Live:
+    """Raises RunError where git has no commit: DVCLive asks for the one that a run began from."""
+    try:
+        return Live(str(folder), dvcyaml=None, save_dvc_exp=False)
+    except SCMError as error:
+        raise RunError(
+            f"git does not tell which commit this training begins from ({error}); in a new repository commit "
+            "first: `git add --all` and `git commit -m Begin`, then go on with `dvc repro`"
+        ) from error
 
 
 def served_as(material: Material, cleaning: Cleaning, fitted: Fitted) -> Served:

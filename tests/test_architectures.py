@@ -16,10 +16,10 @@ from transformers import (
     TextClassificationPipeline,
 )
 
-from stages.lib.encoders.batching import padded
 from stages.lib.encoders.encoding import Keep, as_table, encode, load_tokenizer
 from stages.lib.encoders.heads import last_layer, load_model
 from stages.lib.encoders.inference import Pooling, infer, inputs_read, load, padding_id_of, pooler, states_of
+from stages.lib.encoders.padding import padded
 from stages.lib.encoders.traits import read_traits
 from stages.lib.exceptions import ConfigError
 from stages.lib.kinds import KINDS, Kind

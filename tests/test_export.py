@@ -22,7 +22,6 @@ from commands.lib.int8_loss import Rules, differences
 from stages.lib.arrow import write_stream
 from stages.lib.behaviour.said import reader
 from stages.lib.digests import sha256
-from stages.lib.encoders import batching
 from stages.lib.encoders.encoding import KEEP, MAX_TOKENS
 from stages.lib.encoders.served import read_served
 from stages.lib.exceptions import ConfigError, DataError, EncoderError
@@ -326,10 +325,3 @@ def test_tokens_of_another_run_are_refused(tmp_path: Path, monkeypatch: pytest.M
     write_json(served | {"max_tokens": 12}, Path("models/finetuned/textrail.json"))
     with pytest.raises(DataError, match="cut at 24 tokens, the model was trained at 12: run `dvc repro`"):
         export.main()
-
-
-@pytest.mark.parametrize("lengths", [[0], [0, 0, 3], [5, 1, 9, 9, 2, 0], []])
-def test_batches_are_those_of_torch(lengths: list[int]) -> None:
-    lengths_N = np.array(lengths, dtype=np.int64)
-    ours, theirs = (list(way(lengths_N, 8)) for way in (onnx_models.by_length, batching.by_length))
-    assert [rows.tolist() for rows in ours] == [rows.tolist() for rows in theirs]

@@ -18,14 +18,14 @@ from stages.lib.arrow import open_stream
 from stages.lib.cleaning.steps import Cleaning, write_cleaning
 from stages.lib.encoders.inference import infer, load
 from stages.lib.encoders.served import read_served
-from stages.lib.exceptions import ConfigError
+from stages.lib.exceptions import ConfigError, RunError
 from stages.lib.kinds import Kind
 from stages.lib.labels import NAME_TYPE_OF_KINDS
 from stages.lib.tables import write_parquet
 from stages.lib.task import write_task
 from stages.lib.training.knobs import Params
 from tests.predicted import task_of
-from tests.tiny import sentence, write_encoder
+from tests.tiny import git, sentence, write_encoder
 
 KNOBS: dict[str, Any] = {
     "seed": 1,
@@ -233,6 +233,13 @@ def test_the_curve_goes_through_dvclive(folder: Path) -> None:
     assert loss["step"].to_list() == [5, 10, 15, 20, 25, 30]
     assert pl.read_csv(plots / "validation/accuracy.tsv", separator="\t")["step"].to_list() == [10, 20, 30]
     assert not Path("dvc.yaml").exists()
+
+
+def test_git_without_a_commit_is_told_before_anything_is_trained(folder: Path) -> None:
+    git(folder, "init", "--quiet")
+    with pytest.raises(RunError, match=r"which commit this training begins from \(Empty git repo\)"):
+        run_stage()
+    assert not Path("model").exists()
 
 
 def test_the_head_carries_the_temperature(folder: Path) -> None:

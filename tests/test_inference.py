@@ -8,9 +8,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from stages.lib.encoders.batching import by_length, padded
+from stages.lib.encoders.batching import by_length
 from stages.lib.encoders.encoding import as_table, encode, load_tokenizer
 from stages.lib.encoders.inference import Pooling, infer, load, padding_id_of, pooler
+from stages.lib.encoders.padding import padded
 from stages.lib.exceptions import EncoderError
 from tests.tiny_model import write_model
 

@@ -7,7 +7,7 @@ Shapes: N examples, B of them in a batch, T tokens in the longest of the batch, 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -16,12 +16,12 @@ import numpy as np
 import onnxruntime
 import polars as pl
 import pyarrow as pa
-from pydantic import ValidationError
 
 from stages.lib.behaviour.said import SAID_OF_KINDS, reader
 from stages.lib.config import StrictModel
 from stages.lib.digests import sha256
-from stages.lib.encoders.served import Served
+from stages.lib.encoders.batching import by_length
+from stages.lib.encoders.served import Served, read_record
 from stages.lib.exceptions import EncoderError
 
 FILE = "export.json"
@@ -54,18 +54,12 @@ class Runner(NamedTuple):
 
 def read_exported(folder: Path) -> Exported:
     """Raises EncoderError where the folder holds no model that `commands.export` wrote."""
-    try:
-        return Exported.model_validate_json((folder / FILE).read_bytes())
-    except FileNotFoundError:
-        raise EncoderError(
-            f"{folder / FILE}: no such file; expected a folder that `python -m commands.export` wrote"
-        ) from None
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise EncoderError(
-            f"{folder / FILE}: {where}: {problem['msg']}; run `python -m commands.export` again"
-        ) from None
+    return read_record(
+        folder / FILE,
+        Exported,
+        expected="expected a folder that `python -m commands.export` wrote",
+        otherwise="run `python -m commands.export` again",
+    )
 
 
 def chosen_numbers(exported: Exported, int8: bool | None) -> Numbers:
@@ -167,14 +161,3 @@ def inputs_of(
             row_T[: end - start] = values[start:end]
     inputs["attention_mask"] = (np.arange(shape[1]) < lengths_N[rows, None]).astype(np.int64)
     return inputs
-
-
-def by_length(lengths_N: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
-    """As encoders.batching.by_length, which comes with torch."""
-    order = np.argsort(-lengths_N, kind="stable")
-    start = 0
-    while start < len(order):
-        longest = max(1, int(lengths_N[order[start]]))
-        count = max(1, batch_tokens // longest)
-        yield order[start : start + count]
-        start += count

@@ -1,14 +1,11 @@
 """Batches of examples of like length: short texts are not padded to the longest of all.
 
-Shapes: N examples, B of them in a batch, T tokens in the longest of the batch.
+Without torch, for those who serve without it. Shapes: N examples.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import numpy as np
-import torch
-
-IdLists = Sequence[Sequence[int]]
 
 
 def by_length(lengths_N: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
@@ -23,26 +20,3 @@ def by_length(lengths_N: np.ndarray, batch_tokens: int) -> Iterator[np.ndarray]:
         count = max(1, batch_tokens // longest)
         yield order[start : start + count]
         start += count
-
-
-def padded(batch: Mapping[str, IdLists], padding_id: int) -> dict[str, torch.Tensor]:
-    """The model's inputs, int64 [B, T] each, padded on the right: input_ids, attention_mask, token_type_ids.
-
-    `batch` has one list an example under input_ids, and under token_type_ids where the model has them. A text
-    without any token, as tokenizers without special tokens leave of an empty one, is read as one of padding.
-    """
-    input_ids = [ids or [padding_id] for ids in batch["input_ids"]]
-    inputs = {
-        "input_ids": _rectangle(input_ids, padding_id),
-        "attention_mask": _rectangle([[1] * len(ids) for ids in input_ids], 0),
-    }
-    if "token_type_ids" in batch:
-        inputs["token_type_ids"] = _rectangle([ids or [0] for ids in batch["token_type_ids"]], 0)
-    return inputs
-
-
-def _rectangle(lists: IdLists, filler: int) -> torch.Tensor:
-    rows_BT = np.full((len(lists), max(map(len, lists))), filler, dtype=np.int64)
-    for row_T, values in zip(rows_BT, lists, strict=True):
-        row_T[: len(values)] = values
-    return torch.from_numpy(rows_BT)

@@ -15,8 +15,9 @@ import torch
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
-from stages.lib.encoders.batching import by_length, padded
+from stages.lib.encoders.batching import by_length
 from stages.lib.encoders.onednn import linear_by_onednn
+from stages.lib.encoders.padding import padded
 from stages.lib.encoders.traits import reads_type_ids
 from stages.lib.exceptions import EncoderError
 

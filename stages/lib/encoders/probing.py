@@ -9,8 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModelForSequenceClassification
 
-from stages.lib.encoders.batching import padded
 from stages.lib.encoders.inference import is_causal, load, padding_id_of, words_of
+from stages.lib.encoders.padding import padded
 from stages.lib.encoders.traits import Shape, Traits, reads_type_ids
 from stages.lib.exceptions import EncoderError
 

@@ -1,7 +1,7 @@
 """What a model needs besides its weights to be served as it was trained: textrail.json in its folder."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import ValidationError
 
@@ -13,6 +13,8 @@ from stages.lib.statistics.operating import OperatingPoint
 from stages.lib.tables import write_json
 
 FILE = "textrail.json"
+
+Record = TypeVar("Record", bound=StrictModel)
 
 
 class Served(StrictModel):
@@ -33,15 +35,24 @@ def write_served(served: Served, folder: Path) -> None:
 
 def read_served(folder: Path) -> Served:
     """Raises EncoderError where the folder holds no model that textrail made."""
+    return read_record(
+        folder / FILE,
+        Served,
+        expected="expected a model that `dvc repro` made, such as models/finetuned",
+        otherwise="was it made by another version?",
+    )
+
+
+def read_record(path: Path, record: type[Record], expected: str, otherwise: str) -> Record:
+    """What was written beside a model.
+
+    Raises EncoderError, which ends in `expected` where there is no file and in `otherwise` where it is wrong.
+    """
     try:
-        return Served.model_validate_json((folder / FILE).read_bytes())
+        return record.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise EncoderError(
-            f"{folder / FILE}: no such file; expected a model that `dvc repro` made, such as models/finetuned"
-        ) from None
+        raise EncoderError(f"{path}: no such file; {expected}") from None
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise EncoderError(
-            f"{folder / FILE}: {where}: {problem['msg']}; was it made by another version?"
-        ) from None
+        raise EncoderError(f"{path}: {where}: {problem['msg']}; {otherwise}") from None

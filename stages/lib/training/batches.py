@@ -16,7 +16,7 @@ import pyarrow as pa
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from stages.lib.encoders.batching import padded
+from stages.lib.encoders.padding import padded
 
 # More make lengths more alike, fewer mix the examples better. A small data set is sorted in four parts or
 # more: else the same examples would meet in every epoch.
