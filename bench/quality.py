@@ -4,8 +4,9 @@
 .textrail/bench/quality as soon as the run is over, so a second call trains only what is missing. All of it
 takes an hour or two on two cores. Seconds are not told from it: bench/training.py measures those in pairs.
 
-The peers' runs differ from the peers in one thing that changes no gradient but by rounding: each batch of
-random texts is cut into passes of like length, since padding costs time and teaches nothing.
+The peers' runs differ from the peers in what changes no gradient but by rounding: each batch of random texts
+is cut into passes of like length, since padding costs time and teaches nothing, and linear layers run by
+oneDNN.
 """
 
 import sys
@@ -27,8 +28,10 @@ from transformers import PrinterCallback, TrainerCallback
 from bench import emotion
 from bench.measuring import KEPT, commit
 from bench.peers import training as peers
+from stages.lib.allocation import keep_memory
 from stages.lib.encoders.heads import AS_THEY_ARE
 from stages.lib.encoders.inference import infer, quieten_transformers
+from stages.lib.encoders.onednn import linear_by_onednn
 from stages.lib.params import load_params
 from stages.lib.statistics.paired import compare_families
 from stages.lib.tables import write_text
@@ -163,7 +166,8 @@ def peer(tweets: emotion.Tweets, params: Params, batch_size: int, passes: int, e
         trainer._get_train_sampler = lambda *_: order
         trainer.compute_loss_func = mean_over_passes
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        with linear_by_onednn():
+            trainer.train()
     return watch.marker.marks
 
 
@@ -277,6 +281,7 @@ def main() -> None:
         print(f"quality: {emotion.TEXTS} is not here, and nothing is trained")
         return
     quieten_transformers()
+    keep_memory()
     tweets = emotion.emotion()
     asked = (
         [(sys.argv[1], int(sys.argv[2]))] if sys.argv[1:] else [(way, seed) for seed in SEEDS for way in WAYS]

@@ -269,11 +269,11 @@ def _is_data(path: Path, root: Path) -> bool:
     return path.is_file() and path.suffix != ".py" and str(path.relative_to(root)) not in NO_CODE
 
 
-def _strings(source: str) -> Iterator[str]:
+@cache
+def _strings(source: str) -> frozenset[str]:
     """The string literals of the code."""
-    for node in ast.walk(_parsed(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+    constants = (node.value for node in ast.walk(_parsed(source)) if isinstance(node, ast.Constant))
+    return frozenset(value for value in constants if isinstance(value, str))
 
 
 @cache
@@ -332,15 +332,17 @@ def _load_params_calls(source: str) -> Iterator[str]:
     return (each.partition(".")[0] for each in _params_read(source))
 
 
-def _params_read(source: str) -> Iterator[str]:
+@cache
+def _params_read(source: str) -> frozenset[str]:
     """`section.key` of each `load_params("section", ...).key`, the section of any other such call."""
-    keys = {
-        id(node.value): node.attr for node in ast.walk(_parsed(source)) if isinstance(node, ast.Attribute)
-    }
-    for node in ast.walk(_parsed(source)):
+    nodes = [*ast.walk(_parsed(source))]
+    keys = {id(node.value): node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    found = set()
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "load_params":
             section, key = ast.literal_eval(node.args[0]), keys.get(id(node))
-            yield section if key is None else f"{section}.{key}"
+            found.add(section if key is None else f"{section}.{key}")
+    return frozenset(found)
 
 
 def params_fields(module: str, project: Project) -> tuple[set[str], list[str]]:
