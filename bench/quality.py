@@ -2,7 +2,7 @@
 
 `python -m bench.quality [WAY SEED]`. Each run's accuracy on test, at every quarter of an epoch, is kept in
 .textrail/bench/quality as soon as the run is over, so a second call trains only what is missing. All of it
-takes an hour or two on two cores. Seconds are not told from it: bench/training.py measures those in pairs.
+takes an hour on two cores. Seconds are not told from it: bench/training.py measures those in pairs.
 
 The peers' runs differ from the peers in what changes no gradient but by rounding: each batch of random texts
 is cut into passes of like length, since padding costs time and teaches nothing, and linear layers run by
