@@ -26,6 +26,7 @@ print(faults())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only glibc hands memory back so soon")
 def test_a_large_tensor_that_is_made_again_asks_for_no_page() -> None:
     def counted(first: str) -> int:

@@ -172,6 +172,7 @@ def is_in_order(part: list[str], whole: list[str]) -> bool:
     return all(any(text == other for other in rest) for text in part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_no_row_is_lost_or_invented(form: str) -> None:
     ended = []

@@ -197,6 +197,7 @@ def test_of_many_near_copies_the_list_holds_few_of_each_text_and_one_that_disagr
     assert behind == set(against.filter(pl.col("other_id") == "35")["id"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "labels", "agree"),
     [

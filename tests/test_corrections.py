@@ -166,6 +166,7 @@ def test_an_ambiguous_row_does_not_train_but_judges(folder: Path) -> None:
     assert set(in_use(splits)["id"]) == set(roles) - {marked["train"]}
 
 
+@pytest.mark.slow
 def test_an_ambiguous_copy_is_still_told_as_a_copy(folder: Path) -> None:
     """The leaks and what split says of them stay; a copy within training goes for being ambiguous alone."""
     texts = dict(stages()["splits"].filter(pl.col("role") == "train").select("id", "text").iter_rows())
@@ -188,6 +189,7 @@ def test_an_ambiguous_copy_is_still_told_as_a_copy(folder: Path) -> None:
     assert now == was | {"81": "ambiguous"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("knobs", [{}, {"group": "place"}, {"time": "place"}], ids=["text", "group", "time"])
 def test_every_row_keeps_its_role(folder: Path, knobs: dict[str, str]) -> None:
     set_knobs(folder.parent, {"split": MADE | knobs})
@@ -459,6 +461,7 @@ MARKS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 def test_no_row_is_lost_invented_or_moved(folder: Path) -> None:
     rows = [*ROWS[:40], *((id_, ROWS[int(id_) - 40][1], place, label) for id_, _, place, label in ROWS[40:])]
     lay(folder, rows)  # each text twice
@@ -492,6 +495,7 @@ def test_no_row_is_lost_invented_or_moved(folder: Path) -> None:
     holds()
 
 
+@pytest.mark.slow
 def test_the_same_corrections_are_the_same_bytes(folder: Path) -> None:
     correct(folder, "0,alarm,relabel,", "3,,drop,", "4,,ambiguous,")
     stages()

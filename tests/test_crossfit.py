@@ -68,6 +68,7 @@ def test_without_folds_the_out_is_a_table_without_rows(
     assert numbers() == {"folds": None, "examples": 0}
 
 
+@pytest.mark.slow
 def test_without_folds_nothing_imports_torch(folder: Path) -> None:
     prepare(None)
     words = " ".join(f"{name}=Path({path!r})," for name, path in PATHS.items())
@@ -83,6 +84,7 @@ def test_without_folds_nothing_imports_torch(folder: Path) -> None:
     assert result.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 @of_kind
 def test_every_training_row_is_predicted_in_order_and_nothing_is_left_behind(folder: Path) -> None:
     found = run_stage(2, epochs=8)

@@ -24,6 +24,7 @@ def measured(train: list[str], other: list[str], role: str = "test") -> Any:
     return drift_from_train(pl.Series(train + other), roles)[role]
 
 
+@pytest.mark.slow
 def test_roles_drawn_by_chance_seldom_stand_out() -> None:
     p = {"new_words": [], "lengths": []}  # type: dict[str, list[float]]
     for seed in range(80):

@@ -124,6 +124,7 @@ def test_a_model_keeps_its_weights_names_and_answers() -> None:
     assert torch.equal(*answers)
 
 
+@pytest.mark.slow
 def test_a_model_in_training_differs_by_its_draws_alone() -> None:
     """Its mean loss over many draws is that of torch's dropout, and not that without dropout."""
     ids, labels = torch.randint(0, 50, (8, 9)), torch.arange(8) % 3

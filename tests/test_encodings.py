@@ -305,6 +305,7 @@ def test_utf_16_of_an_odd_length_loses_its_last_row_alone(file: Path) -> None:
     assert [(row.line, row.fault) for row in read(file)] == [(2, None), (3, "not utf-16")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", ["\n", ",", ""])
 @pytest.mark.parametrize(
     ("language", "encoding", "found"),
@@ -345,6 +346,7 @@ def large(language: str, encoding: str, mega_bytes: int) -> Iterator[bytes]:
     yield from (block for _ in range(mega_bytes * 2**20 // len(block)))
 
 
+@pytest.mark.slow
 def test_a_large_file_takes_no_more_memory_than_a_small_one(tmp_path: Path) -> None:
     peaks = []
     for size in (1, 5):

@@ -155,6 +155,7 @@ def test_a_mistake_counts_as_everyones_whatever_dummy_says(project: Path) -> Non
     assert numbers["test"]["mistakes_that_all_but_dummy_make"] == 1  # f; the label of h is other
 
 
+@pytest.mark.slow
 def test_the_stage_says_one_line_and_writes_the_same_bytes_again(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,6 +192,7 @@ def test_a_residual_is_actual_less_predicted_and_the_loss_its_size(project: Path
     assert rows["tfidf"].to_list() == [2] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_scored, write_labelled_sets])
 def test_every_kind_has_its_tables_and_the_same_bytes_again(
     project: Path, write: Callable[[Path], Task]
@@ -234,6 +236,7 @@ def test_the_numbers_of_a_regression(project: Path, capsys: pytest.CaptureFixtur
     assert "mistakes" not in test
 
 
+@pytest.mark.slow
 def test_labels_that_are_missed_and_those_that_are_too_many(project: Path) -> None:
     write_labelled_sets(project)
     rows = on_test(tables_of(project)["examples"])
@@ -250,6 +253,7 @@ def test_labels_that_are_missed_and_those_that_are_too_many(project: Path) -> No
     assert rows["probabilities"][0].to_list() == pytest.approx(np.exp([-right, -right, -wrong]))
 
 
+@pytest.mark.slow
 def test_every_label_has_its_counts_also_one_that_never_occurs(project: Path) -> None:
     write_labelled_sets(project)
     table = on_test(tables_of(project)["by_label"], "finetuned")
@@ -263,18 +267,21 @@ def test_every_label_has_its_counts_also_one_that_never_occurs(project: Path) ->
     assert dummy["f1"].to_list() == [0, 0, None]
 
 
+@pytest.mark.slow
 def test_a_missed_label_stands_with_what_was_said_instead(project: Path) -> None:
     write_labelled_sets(project)
     pairs = on_test(tables_of(project)["missed"], "finetuned").select("missed", "said", "count").rows()
     assert sorted(pairs, key=str) == [("alarm", None, 1), ("calm", "other", 1), (None, "calm", 1)]
 
 
+@pytest.mark.slow
 def test_an_example_counts_once_for_each_pair_and_the_most_frequent_comes_first(project: Path) -> None:
     write_labelled_sets(project)
     pairs = on_test(tables_of(project)["missed"], "tfidf").select("missed", "said", "count").rows()
     assert pairs == [(None, "other", 4), (None, "alarm", 2), (None, "calm", 1)]
 
 
+@pytest.mark.slow
 def test_the_numbers_of_several_labels(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_labelled_sets(project)
     run_stage(project)
@@ -285,6 +292,7 @@ def test_the_numbers_of_several_labels(project: Path, capsys: pytest.CaptureFixt
     assert test["against"]["dummy"] == {"only_finetuned_wrong": 1, "only_baseline_wrong": 1}
 
 
+@pytest.mark.slow
 def test_the_order_of_labels_makes_no_mistake(project: Path) -> None:
     write_labelled_sets(project)
     path = project / "finetuned/finetuned.parquet"

@@ -108,6 +108,7 @@ def without(role: str, evaluation: dict[str, Any]) -> dict[str, Any]:
     return {model: {r: v for r, v in roles.items() if r != role} for model, roles in evaluation.items()}
 
 
+@pytest.mark.slow
 def test_every_model_is_judged_on_every_labelled_evaluation_role(project: Path) -> None:
     evaluation = evaluated()
     assert set(evaluation) == {"dummy", "tfidf", "features", "finetuned"}
@@ -115,6 +116,7 @@ def test_every_model_is_judged_on_every_labelled_evaluation_role(project: Path) 
     assert evaluation["finetuned"]["test"]["n"] == 100
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_plain_metric(project: Path) -> None:
     figures = evaluated()["features"]["test"]
     rows = pl.read_parquet("baseline/features.parquet").filter(pl.col("role") == "test")
@@ -124,6 +126,7 @@ def test_the_figures_are_those_of_the_plain_metric(project: Path) -> None:
     assert 0 < plain["accuracy"] < 1
 
 
+@pytest.mark.slow
 def test_a_row_without_a_label_is_not_judged(project: Path) -> None:
     hidden = pl.when(pl.int_range(pl.len()).is_in(range(200, 230)).not_()).then("label")  # 30 of test
     write_all_predictions(some_examples().with_columns(label=hidden))
@@ -132,6 +135,7 @@ def test_a_row_without_a_label_is_not_judged(project: Path) -> None:
     assert evaluation["finetuned"]["validation"]["n"] == 100
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(project: Path) -> None:
     evaluated()
     outs = [*Path().glob("*.json"), *Path("plots").rglob("*.csv")]
@@ -141,6 +145,7 @@ def test_the_same_inputs_give_the_same_bytes(project: Path) -> None:
     assert [out.read_bytes() for out in outs] == first
 
 
+@pytest.mark.slow
 def test_other_test_labels_change_test_figures_alone(project: Path) -> None:
     before = evaluated()
     for path in Path().glob("*/*.parquet"):
@@ -151,6 +156,7 @@ def test_other_test_labels_change_test_figures_alone(project: Path) -> None:
     assert all(after[model]["test"] != before[model]["test"] for model in after)
 
 
+@pytest.mark.slow
 def test_a_further_role_changes_no_other_figure(project: Path) -> None:
     before = evaluated()
     write_all_predictions(some_examples(("train", "mismatched", "validation", "test", "unlabelled")))
@@ -159,6 +165,7 @@ def test_a_further_role_changes_no_other_figure(project: Path) -> None:
     assert without("mismatched", after) == before
 
 
+@pytest.mark.slow
 def test_another_model_changes_no_other_figure(project: Path) -> None:
     before = evaluated()
     write_all_predictions(some_examples(), finetuned=2.0)
@@ -343,6 +350,7 @@ def write_external(name: str, role: str, header: str, cell: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_predictions_from_elsewhere_are_judged_like_any_other_on_the_roles_that_they_cover(
     project: Path,
 ) -> None:
@@ -367,6 +375,7 @@ def test_probabilities_from_elsewhere_have_curves_and_no_temperature(project: Pa
     assert "surely" in set(pl.read_csv("plots/reliability/test.csv")["model"])
 
 
+@pytest.mark.slow
 def test_figures_do_not_depend_on_the_order_of_the_rows(project: Path) -> None:
     before = evaluated()
     for path in (Path("finetuned/finetuned.parquet"), Path("splits.parquet")):

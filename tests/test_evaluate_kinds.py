@@ -93,6 +93,7 @@ def rows_of(model: str, role: str = "test") -> pl.DataFrame:
     return pl.read_parquet(f"{folder}/{model}.parquet").filter(pl.col("role") == role)
 
 
+@pytest.mark.slow
 @a_project
 def test_the_figures_are_those_of_the_plain_metric_between_their_bounds(kind: Kind) -> None:
     task, evaluation = task_of(kind=kind), evaluated()
@@ -118,6 +119,7 @@ def test_what_is_undefined_is_null_with_a_reason(kind: Kind) -> None:
     assert set(compared["tfidf"]) == {*KINDS["regression"].scores, "n"}
 
 
+@pytest.mark.slow
 @a_project
 def test_the_same_inputs_give_the_same_bytes_whatever_the_order_of_the_rows(kind: Kind) -> None:
     evaluated()

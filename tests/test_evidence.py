@@ -28,6 +28,7 @@ def with_model(run: Run, root: Path) -> Run:
     return run
 
 
+@pytest.mark.slow
 def test_the_same_examples_are_paired_by_id_whatever_their_order(tmp_path: Path) -> None:
     new = write_run(tmp_path / "new", examples_of("ccaa", "caaa")[::-1], name="new")
     evidence = gathered(write_run(tmp_path / "old", OLD), new)

@@ -126,6 +126,7 @@ def heaviest(row: dict[str, Any]) -> dict[str, Any]:
     return max(row["words"], key=lambda word: word["weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "said"),
     [

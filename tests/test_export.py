@@ -171,6 +171,7 @@ def test_int8_without_onnx_is_refused(tmp_path: Path) -> None:
         predict.main(put_texts(tmp_path / "in.csv"), tmp_path / "o.csv", tmp_path / "model", int8=True)
 
 
+@pytest.mark.slow
 def test_a_process_that_runs_onnx_imports_no_torch(tmp_path: Path) -> None:
     put_export(tmp_path / "onnx")
     code = (

@@ -52,6 +52,7 @@ class Stubborn(torch.nn.Module):
         return input_ids if int(input_ids.sum()) > 3 else attention_mask
 
 
+@pytest.mark.slow
 def test_what_the_exporter_cannot_take_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match=r"Stubborn: torch's exporter to ONNX cannot take it: .* by torch"):
         write_float32(Stubborn(), example_of(["input_ids", "attention_mask"]), 20, tmp_path / "f.onnx")

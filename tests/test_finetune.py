@@ -118,6 +118,7 @@ def files_of(*folders: str) -> dict[Path, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_it_learns_and_serves(folder: Path) -> None:
     numbers = run_stage(epochs=8)
     assert not numbers["selected_on_validation"]
@@ -137,6 +138,7 @@ of_regression = pytest.mark.parametrize("folder", ["regression"], indirect=True)
 of_multi_label = pytest.mark.parametrize("folder", ["multi-label"], indirect=True)
 
 
+@pytest.mark.slow
 @of_regression
 def test_a_number_is_learnt_and_served_in_its_own_unit(folder: Path) -> None:
     numbers = run_stage(epochs=8)
@@ -151,6 +153,7 @@ def test_a_number_is_learnt_and_served_in_its_own_unit(folder: Path) -> None:
     assert curve[-1] == pytest.approx(numbers["validation"]["rmse"], rel=0.05)  # in its unit there, too
 
 
+@pytest.mark.slow
 @of_multi_label
 def test_several_labels_are_learnt_and_have_thresholds(folder: Path) -> None:
     numbers = run_stage(epochs=12, learning_rate=5e-3)
@@ -183,6 +186,7 @@ def test_labels_that_exclude_nothing_are_not_smoothed(folder: Path) -> None:
         run_stage(label_smoothing=0.1)
 
 
+@pytest.mark.slow
 @of_regression
 def test_the_best_epoch_is_that_of_the_least_error(folder: Path) -> None:
     task = task_of(kind="regression")
@@ -200,6 +204,7 @@ def test_the_metrics_say_whether_validation_chose(knobs: dict[str, Any], selects
     assert finetune.selects_on_validation(Params(**(KNOBS | knobs))) is selects
 
 
+@pytest.mark.slow
 def test_the_same_bytes_twice_and_others_with_another_seed(folder: Path) -> None:
     run_stage(epochs=1)
     first = files_of("model", "curve")
@@ -226,6 +231,7 @@ def test_no_time_and_no_place_enters_an_out(folder: Path) -> None:
     assert not [path for path, held in files_of("model", "curve").items() if str(folder).encode() in held]
 
 
+@pytest.mark.slow
 def test_the_curve_goes_through_dvclive(folder: Path) -> None:
     run_stage()
     plots = Path("curve/plots/metrics")
@@ -255,6 +261,7 @@ def test_the_head_carries_the_temperature(folder: Path) -> None:
     assert numbers["temperature"] != pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.slow
 def test_best_keeps_the_epoch_with_the_best_validation_score(folder: Path) -> None:
     numbers = run_stage(select="best", epochs=4, learning_rate=3e-2)
     curve = pl.read_csv("curve/plots/metrics/validation/accuracy.tsv", separator="\t")

@@ -116,6 +116,7 @@ def test_bytes_that_are_no_text_are_a_fault_of_their_element(tmp_path: Path) -> 
     assert read(path)[1] == Row(1, {}, '{"text": "caf\\xe9"}', "not utf-8")
 
 
+@pytest.mark.slow
 def test_an_array_is_taken_apart_as_it_comes(tmp_path: Path) -> None:
     peaks = []
     for number in (4_000, 16_000):

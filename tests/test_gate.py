@@ -73,6 +73,7 @@ LIMITS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changed", "reason"), LIMITS, ids=str)
 def test_a_limit_that_does_not_hold_is_refused_with_its_number(
     sides: Sides, changed: dict[str, Any], reason: str
@@ -91,6 +92,7 @@ def test_test_texts_in_training_are_refused_however_they_are_written(sides: Side
     assert found.exit_status == 1
 
 
+@pytest.mark.slow
 def test_texts_that_stand_in_both_trainings_are_no_new_leak(tmp_path: Path) -> None:
     text, both = params_yaml(tmp_path), ("text e 3", "another text")
     old = write_run(tmp_path / "old", answered(1_000, 100), name="main", params=text, train=both)
@@ -173,6 +175,7 @@ def test_the_pages_show_texts_and_never_run_them(sides: Sides) -> None:
     assert row.replace("\\|", "").count("|") == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "shown", "hidden"),
     [("full", "text e 1", None), ("redacted", "xxxx x 0", "text e 1"), ("ids", "e1", "text e 1")],

@@ -72,6 +72,7 @@ def test_a_regression_that_is_worse_does_not_pass(sides: Sides) -> None:
     assert found.reasons[0].startswith("test: pearson is worse: -0.")
 
 
+@pytest.mark.slow
 def test_a_lower_error_is_better_and_a_higher_one_worse(sides: Sides) -> None:
     """The margin is in the labels' unit."""
     rules = policy(margins={"mae": 0.05})
@@ -123,6 +124,7 @@ def test_of_a_regression_those_are_shown_whose_error_changed_most(sides: Sides) 
     assert "| e3 | 0.750 | 4.000 | 5.000 | 4.250 | text e 3 |" in as_markdown(found)
 
 
+@pytest.mark.slow
 def test_several_labels_are_judged_as_a_set(sides: Sides) -> None:
     rules = policy(margins=MARGINS | {"subset_accuracy": 0.03}, **ceilings(ece=0.0))
     found = sides.judged(topics(missed=30), topics(missed=33), rules, task=MULTI_LABEL)
@@ -189,6 +191,7 @@ def test_growth_of_an_error_is_in_its_own_unit(sides: Sides) -> None:
     assert "test mae (lower is better): -0.200: -0.100 from new rows, -0.100 from the model" in as_text(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "examples"),
     [(REGRESSION, [scored(seed=1), scored(seed=2)]), (MULTI_LABEL, [topics(missed=60), topics(missed=90)])],

@@ -237,6 +237,7 @@ def test_a_label_that_glue_keeps_to_itself_is_never_learnt(
     assert f"none of its 2 rows can be used: {reason} (2)" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TASKS)
 def test_glues_own_files_need_no_hub(name: str, project: Path) -> None:
     folder = project / f"data/sources/glue-{name}"
@@ -291,6 +292,7 @@ REAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not there")
 @pytest.mark.parametrize("name", REAL)
 def test_the_real_files_are_taken_whole(name: str, project: Path) -> None:

@@ -157,6 +157,7 @@ def test_lists_hold_classes_and_numbers_their_shortest_decimal() -> None:
     assert _as_written([3.799999952316284, -1.0, None], Float32(), {}) == [3.8, -1.0, None]
 
 
+@pytest.mark.slow
 def test_files_that_stand_in_the_folder_need_neither_hub_nor_client(project: Path) -> None:
     for split, rows in ROWS.items():
         text = "".join(f"{text};{NAMES[label]}\n" for text, label in rows if label >= 0)

@@ -76,6 +76,7 @@ ROLES = st.sampled_from(["train", "test", "test_far"])
 ROWS = st.lists(st.tuples(SOURCE_IDS, ROLES, st.sampled_from(["a", "b", "", "1"])), max_size=25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows_at_once", [1, 4, 2**18])
 def test_they_are_those_of_the_plain_rule(rows_at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROWS_AT_ONCE", rows_at_once)

@@ -238,6 +238,7 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "status", "words"), REFUSALS)
 def test_a_refusal_says_where_to_go_and_that_files_may_be_laid_by_hand(
     project: Path, kaggle: Kaggle, name: str, status: int, words: str
@@ -287,6 +288,7 @@ def test_a_server_that_hangs_is_left(project: Path, kaggle: Kaggle, hangs: str) 
     takes_what_lies_by_hand(project, ingest(project))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [COMPETITION, PINNED])
 @pytest.mark.parametrize("checksum", [True, False])
 @pytest.mark.parametrize("resumable", [True, False])

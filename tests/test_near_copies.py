@@ -49,6 +49,7 @@ def drawn(rows: int, seed: int) -> list[str]:
     return texts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
 def test_what_is_found_is_what_comparing_every_text_with_every_other_finds(threshold: float) -> None:
     texts = drawn(500, seed=round(threshold * 10))
@@ -204,6 +205,7 @@ print(len(found.pairs), hashlib.sha256(json.dumps(found.pairs.rows()).encode()).
 """
 
 
+@pytest.mark.slow
 def test_the_same_pairs_on_any_number_of_threads() -> None:
     printed = set()
     for threads in ("1", "5"):

@@ -71,6 +71,7 @@ def texts_with_words() -> list[str]:
     return NASTY + random_texts(800) + made + made[:50] + list(SCRIPTS.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", NO_DATA)
 def test_same_as_nltks_own_loop(step: StepName) -> None:
     texts = texts_with_words()
@@ -78,6 +79,7 @@ def test_same_as_nltks_own_loop(step: StepName) -> None:
     assert ours == [loop_of(step)(text) for text in texts]
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("step", WITH_DATA)
@@ -87,6 +89,7 @@ def test_same_as_nltks_own_loop_with_its_data(step: StepName) -> None:
     assert ours == [loop_of(step)(text) for text in texts]
 
 
+@pytest.mark.slow
 @needs_wordnet
 def test_lemmas_of_debians_wordnet(wordnet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nltk.data, "path", [str(wordnet)])
@@ -147,6 +150,7 @@ def test_other_scripts_survive_steps_with_data(step: StepName, script: str) -> N
     assert apply(SCRIPTS[script], step) == SCRIPTS[script]
 
 
+@pytest.mark.slow
 @needs_wordnet
 def test_other_scripts_survive_lemmas(wordnet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nltk.data, "path", [str(wordnet)])
@@ -264,6 +268,7 @@ def test_steps_without_nltk_do_not_import_it() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1]).returncode == 0
 
 
+@pytest.mark.slow
 @needs_data
 @pytest.mark.usefixtures("data")
 @pytest.mark.parametrize("step", ["tokenize", "tokenize_treebank", "tokenize_punkt"])

@@ -126,6 +126,7 @@ def test_numbers_do_not_flip() -> None:
     assert flips(TASKS["regression"], *two_models("regression", seed=1)) is None
 
 
+@pytest.mark.slow
 def test_the_bootstrap_interval_is_that_of_resampled_examples() -> None:
     """The same interval, up to chance, by a loop over scikit-learn."""
     rng = np.random.default_rng(5)

@@ -76,6 +76,7 @@ def test_a_worse_model_is_worse_by_the_drop(drop: float) -> None:
     assert worsened(population, drop).disagreement == pytest.approx(max(0.06, drop))
 
 
+@pytest.mark.slow
 def test_equal_models_pass_more_often_on_more_examples_and_are_seldom_worse() -> None:
     population = population_of(TASK, *answers(apart=0.06))
     few, many = (rates(population, n, RULES, test_sets=200) for n in (200, 2_000))
@@ -124,6 +125,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("commands.lib.planning.least_drop", lambda *_: None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("other", "how"),
     [(3.0, "taken from the error rate, as both answer alike"), (2.5, "taken from the error rate")],

@@ -183,6 +183,7 @@ def only(plots: list[dict[str, Any]]) -> dict[str, Any]:
     return plots[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "revisions"), [(("show",), ["workspace"]), (("diff", "HEAD"), ["workspace", "HEAD"])]
 )
@@ -201,6 +202,7 @@ def test_all_revisions_come_on_one_plot(
         assert f"metrics/evaluate/{name}/test.csv" in plot["content"]["title"]["subtitle"]
 
 
+@pytest.mark.slow
 def test_a_plot_that_the_kind_of_task_does_not_have_is_left_out_without_a_word(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     dvc(tmp_path, "init", "--quiet")

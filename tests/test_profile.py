@@ -169,6 +169,7 @@ def frequencies_of(kind: str) -> pl.DataFrame:
 # --- rows --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_row_of_the_source_is_in_use_left_out_or_rejected(project: Path) -> None:
     write_found(project, rejected=[("train.csv", 7, '{"text": ""}', "text is empty")])
     text = shown_text(run_stage(project))
@@ -332,6 +333,7 @@ def test_a_single_text_is_a_page(project: Path) -> None:
     assert numbers_of(project)["scores"]["train"]["std"] is None
 
 
+@pytest.mark.slow
 def test_77_labels_in_20_roles_are_a_page(project: Path) -> None:
     labels = [f"label {n}" for n in range(77)]
     roles = ["train", "validation", "test", *(f"more_{n}" for n in range(17))]
@@ -520,6 +522,7 @@ def test_words_before_and_after_cleaning_stand_side_by_side(project: Path) -> No
 # --- the page ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_page_is_whole_and_needs_no_network(project: Path, kind: str) -> None:
     task, splits = made_up(kind)
@@ -556,6 +559,7 @@ def test_hostile_texts_labels_and_titles_are_only_shown(project: Path) -> None:
         assert re.search(r'<bdi>$|dir="auto"[^>]*>$|\u2068$', before), before[-60:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_rows_give_the_same_bytes_and_one_line(
     project: Path, kind: str, capsys: pytest.CaptureFixture[str]

@@ -24,6 +24,8 @@ from tests.error_tables import write_error_tables, write_reactions
 from tests.outline import Outline
 from tests.predicted import LABELS, task_of, write_labelled_sets, write_project, write_scored
 
+pytestmark = pytest.mark.slow  # whole pages
+
 ERRORS = json.dumps(FEW).replace("{", "{{").replace("}", "}}")
 PARAMS = (
     f"errors: {ERRORS}\n"

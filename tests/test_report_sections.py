@@ -30,6 +30,8 @@ from tests.outline import Outline
 from tests.predicted import LABELS, task_of
 from tests.test_report import CARD, PARAMS, WRITE, lay_out, markup, pages_of, read, run_stages
 
+pytestmark = pytest.mark.slow  # whole pages
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -22,6 +22,8 @@ from tests import warm
 from tests.test_finetune import files_of, folder, run_stage, set_knobs  # noqa: F401  # a fixture
 from tests.tiny import ROOT, environment
 
+pytestmark = pytest.mark.slow  # each trains
+
 LOOPS = ("trainer", "plain", "accelerate")
 EVERY = {"checkpoint_every_steps": 3, "log_every_steps": 2}  # 30 steps of 10 an epoch
 each_loop = pytest.mark.parametrize("loop", LOOPS)
@@ -225,7 +227,6 @@ def test_a_full_disk_is_told_and_leaves_the_last_good_checkpoint(
     assert Checkpoints(runs()[0]).newest() == runs()[0] / "checkpoint-3"
 
 
-@pytest.mark.slow
 @each_loop
 def test_sigkill_at_five_random_steps_and_once_while_a_checkpoint_is_written(
     folder: Path,  # noqa: F811
@@ -251,7 +252,6 @@ def test_sigkill_at_five_random_steps_and_once_while_a_checkpoint_is_written(
     assert json.loads(Path("finetune.json").read_text()) == numbers
 
 
-@pytest.mark.slow
 def test_two_processes_go_on_where_they_were_killed(folder: Path) -> None:  # noqa: F811
     set_knobs(**EVERY, loop="trainer", processes=2)
     assert run_killed(0, "after").returncode == 0
@@ -264,7 +264,6 @@ def test_two_processes_go_on_where_they_were_killed(folder: Path) -> None:  # no
     assert files_of("model", "curve") == expected
 
 
-@pytest.mark.slow
 def test_processes_end_when_the_stage_that_started_them_is_killed(folder: Path) -> None:  # noqa: F811
     set_knobs(**EVERY, loop="accelerate", processes=2, epochs=3000)
     stage = subprocess.Popen(

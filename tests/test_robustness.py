@@ -102,6 +102,7 @@ def test_each_change_of_each_text_is_a_row_whose_counts_are_the_figures(kind: Ki
     assert (table["probability_before"].null_count() == 0) == (kind == "classification")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LABELS_OF)
 @pytest.mark.parametrize("pair", [False, True])
 def test_what_is_said_is_what_the_served_model_says_of_the_text_as_written(

@@ -84,6 +84,7 @@ def tweets(generate: ModuleType) -> list[Any]:
 # --- the files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_the_program_writes_the_files_byte_for_byte(tmp_path: Path, hash_seed: str) -> None:
     command = [sys.executable, str(SAMPLE / "generate.py"), str(tmp_path)]

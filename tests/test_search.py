@@ -62,6 +62,7 @@ def go(study: optuna.Study, params: Params, trials: int, run_trial: Any = qualit
     run_trials(study, params, run_trial, trials, None, lambda *_: None)
 
 
+@pytest.mark.slow
 def test_the_defaults_come_first_and_better_values_are_found(tmp_path: Path) -> None:
     study, params = opened(tmp_path / "search.db")
     go(study, params, 12)
@@ -92,6 +93,7 @@ def test_what_is_trained_with_has_three_digits_and_is_what_is_told(tmp_path: Pat
     assert trained == [float(f"{trial.params['learning_rate']:.3g}") for trial in study.trials]
 
 
+@pytest.mark.slow
 def test_a_later_day_joins_and_other_data_does_not(tmp_path: Path) -> None:
     go(*opened(tmp_path / "search.db"), 3)
     later, params = opened(tmp_path / "search.db")
@@ -313,6 +315,7 @@ def found_in(study: optuna.Study, params: Params, title: str = "Tweets") -> Foun
     return Found(study, GOAL, task, finished(study), defaults_of(study, params, KNOBS), 160, 40)
 
 
+@pytest.mark.slow
 def test_the_pages_tell_all_trials_and_escape_the_title(tmp_path: Path) -> None:
     study, params = opened(tmp_path / "search.db")
     go(study, params, 8)

@@ -273,6 +273,7 @@ def test_roles_that_the_source_brings_are_not_held_against_chance() -> None:
     assert shares_of("classification", ["calm", "alarm"], ["calm"], before="test") == {}
 
 
+@pytest.mark.slow
 def test_shares_of_random_roles_seldom_differ() -> None:
     generator = np.random.default_rng(3)
     p = []
@@ -354,6 +355,7 @@ ROLES = strategies.sampled_from(["train", "validation", "test", "test_other", "u
 ROWS = strategies.tuples(ANY_TEXT | ALIKE, strategies.sampled_from(["calm", "alarm", None]), ROLES)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(rows=strategies.lists(ROWS, max_size=30), threshold=strategies.sampled_from([None, 0.5, 0.8, 1.0]))
 def test_whatever_the_texts_no_row_is_lost_and_only_rows_that_go_after_others_are_left_out(

@@ -113,6 +113,7 @@ def test_a_full_disk_is_said_of_the_place_that_is_written_to(tmp_path: Path) -> 
     assert command.stderr == "probe: data/copy.csv: the disk is full; free some space and run this again\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "message"),
     [

@@ -72,6 +72,7 @@ def test_the_scores_are_those_of_the_paper() -> None:
         assert expected
 
 
+@pytest.mark.slow
 def test_rows_at_once_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     table, groups = made_up()
     whole = telling_words(table, groups, ["text"], 9)

@@ -25,6 +25,8 @@ from tests.predicted import task_of
 from tests.test_finetune import KNOBS, files_of, folder, run_stage, set_knobs  # noqa: F401  # a fixture
 from tests.tiny import ROOT, environment
 
+pytestmark = pytest.mark.slow  # each trains
+
 LOOPS = ("trainer", "plain", "accelerate")
 each_loop = pytest.mark.parametrize("loop", LOOPS)
 of_every_kind = pytest.mark.parametrize(
@@ -241,7 +243,6 @@ def test_it_says_where_and_how_it_trains(folder: Path, capsys: pytest.CaptureFix
     assert "finetune: trainer on CPU in float32; 80 examples, 1 steps of 8" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["trainer", "accelerate"])
 def test_two_processes_train_what_one_does(folder: Path, loop: str) -> None:  # noqa: F811
     """Each example once an epoch, scores without duplicates, one process that writes."""
@@ -256,7 +257,6 @@ def test_two_processes_train_what_one_does(folder: Path, loop: str) -> None:  # 
     assert scores_on_validation() == pytest.approx(validation, abs=0.03)
 
 
-@pytest.mark.slow
 def test_an_error_in_one_of_several_processes_is_told_without_a_traceback_of_the_launcher(
     folder: Path,  # noqa: F811
 ) -> None:

@@ -26,6 +26,7 @@ def test_a_ring_tells_what_went_wrong(kind: Kind) -> None:
     assert map_png(points, task, LIGHT, legend=False) != map_png(right, task, LIGHT, legend=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", POINTS)
 @pytest.mark.parametrize("count", [0, 1])
 def test_hardly_any_points_are_drawn(kind: Kind, count: int) -> None:

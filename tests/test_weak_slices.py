@@ -39,6 +39,7 @@ def random_errors(kind: Kind, rng: np.random.Generator) -> Errors:
     return Errors(wrong_N, wrong_N, counts=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_of_random_errors_hardly_any_search_finds_a_slice(kind: Kind) -> None:
     """Where nothing is weak the false discovery rate is the chance of finding anything: 5 %."""
@@ -123,6 +124,7 @@ def search(rows: pl.DataFrame, wrong_N: np.ndarray, kind: Kind, **changes: Any) 
     return found.tables | {"numbers": pl.DataFrame(list(found.numbers.values()))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classification", "regression", "multi-label"])
 def test_a_planted_weak_slice_is_found_alone_and_by_its_name(kind: Kind) -> None:
     rng = np.random.default_rng(2)

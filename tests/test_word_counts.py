@@ -98,6 +98,7 @@ def test_small_tables_are_counted_whole() -> None:
     assert sampled(table.iter_slices(1), rows=2, characters=2).equals(table)
 
 
+@pytest.mark.slow
 def test_large_tables_are_sampled_evenly_and_always_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(word_counts, "MOST_ROWS", 1_000)
     labels = ["no", "yes"] * 5_000  # in step with any fixed stride

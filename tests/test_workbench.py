@@ -206,6 +206,7 @@ def test_a_package_that_is_not_there_is_named() -> None:
         page_scripts.folder_of("no_such_package")
 
 
+@pytest.mark.slow
 def test_the_same_tables_are_the_same_bytes_within_15_megabytes() -> None:
     """At 20,000 examples of 170 characters; bench/page.py opens such a page."""
     task = made_task("classification")

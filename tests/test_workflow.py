@@ -52,6 +52,7 @@ def test_github_would_take_it_and_an_attacker_would_not() -> None:
     assert security_complaints(WORKFLOW) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
