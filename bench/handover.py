@@ -106,7 +106,9 @@ def packages(imports: dict[str, dict[str, float]]) -> str:
     names = {name for by_package in imports.values() for name in by_package}
     taken = {name: [each[name] for each in imports.values() if name in each] for name in names}
     dearest = sorted(taken, key=lambda name: -sum(taken[name]))[:PACKAGES_TOLD]
-    told = [f"{name} {sum(taken[name]):.1f} s in {len(taken[name])} stages" for name in dearest]
+    told = [
+        f"{name} {sum(taken[name]):.1f} s ({len(taken[name])} of {len(imports)} stages)" for name in dearest
+    ]
     total = sum(map(sum, taken.values()))
     others = total - sum(sum(taken[name]) for name in dearest)
     return f"Of {total:.1f} s of imports: {', '.join(told)}; all others {others:.1f} s."

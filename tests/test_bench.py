@@ -218,7 +218,10 @@ def test_imports_are_told_by_stage_and_package() -> None:
     found = handover.import_seconds("\n".join(lines))
     assert found == {"clean": {"numpy": 0.75}, "split": {"scipy": 1.0}}
     told = handover.packages(found)
-    assert told == "Of 1.8 s of imports: scipy 1.0 s in 1 stages, numpy 0.8 s in 1 stages; all others 0.0 s."
+    assert (
+        told
+        == "Of 1.8 s of imports: scipy 1.0 s (1 of 2 stages), numpy 0.8 s (1 of 2 stages); all others 0.0 s."
+    )
 
 
 def test_deps_on_code_are_told_from_deps_on_data_in_dvc_yaml_and_dvc_lock() -> None:
