@@ -4,6 +4,7 @@ A module of bench/ measures rows of the table, each against a goal, and hands th
 peer's take turns in one process and one run (A B A B), so that whatever else the machine does falls on both.
 """
 
+import gc
 import platform
 import statistics
 import subprocess
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field
+
+from bench import PYTHONS_OWN
 
 if TYPE_CHECKING:
     import torch
@@ -83,9 +86,21 @@ class Pairs(NamedTuple):
 
 
 def in_pairs(ours: Work, theirs: Work, rounds: int) -> Pairs:
-    """A B A B; whoever wants the first call left out, for what it loads, makes it before."""
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(rounds)]
+    """A B A B; whoever wants the first call left out, for what it loads, makes it before.
+
+    Python looks for garbage as `stages` has it in ours, and as often as by its defaults in theirs.
+    """
+    pairs = [(seconds(ours), seconds_by_defaults(theirs)) for _ in range(rounds)]
     return Pairs(*map(list, zip(*pairs, strict=True)))
+
+
+def seconds_by_defaults(work: Work) -> float:
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*PYTHONS_OWN)
+    try:
+        return seconds(work)
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def seconds(work: Work) -> float:

@@ -10,7 +10,7 @@ import polars as pl
 
 from bench.cleaning import cleaned
 from bench.corpora import SHARED, emotion
-from bench.measuring import Pairs, Row, in_pairs, record, seconds
+from bench.measuring import Pairs, Row, in_pairs, record, seconds_by_defaults
 from bench.peers.words import clean_texts, with_stop_words_once
 from stages.lib.cleaning.steps import Cleaning, StepName
 
@@ -37,7 +37,9 @@ def main() -> None:
     for tokenizer, step in STEP_OF_TOKENIZERS.items():
         pairs = side_by_side(texts, tokenizer, step)
         rows.append(row(tokenizer, data, pairs))
-        slow = seconds(lambda tokenizer=tokenizer: with_stop_words_once(texts.to_list(), tokenizer))  # type: ignore[misc]
+        slow = seconds_by_defaults(
+            lambda tokenizer=tokenizer: with_stop_words_once(texts.to_list(), tokenizer)
+        )  # type: ignore[misc]
         details.append(
             f"- {tokenizer}: a loop that asks for the stop words once, and keeps them in a set, takes "
             f"{slow:.1f} s for all of the texts; ours {sum(pairs.ours):.2f} s."

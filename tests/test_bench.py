@@ -1,13 +1,14 @@
 """What the benches keep and what their page says: medians, spread, and nothing that was not measured."""
 
+import gc
 import json
 import re
 from pathlib import Path
 
 import pytest
 
+from bench import PYTHONS_OWN, handover, measuring, nothing_to_do, predict, results
 from bench import __main__ as bench
-from bench import handover, measuring, nothing_to_do, predict, results
 from bench.measuring import Kept, Pairs, Row, in_figures, in_pairs, in_words, record
 from commands.lib.exported import Exported
 
@@ -95,6 +96,16 @@ def test_ours_and_theirs_take_turns() -> None:
     pairs = in_pairs(lambda: order.append("A"), lambda: order.append("B"), 3)
     assert "".join(order) == "ABABAB"
     assert len(pairs.ours) == len(pairs.theirs) == 3
+
+
+def test_theirs_knows_nothing_of_how_stages_look_for_garbage() -> None:
+    import stages  # noqa: F401  # sets it
+
+    seen = []
+    in_pairs(lambda: seen.append(gc.get_threshold()), lambda: seen.append(gc.get_threshold()), 2)
+    ours, theirs = set(seen[::2]), set(seen[1::2])
+    assert ours == {gc.get_threshold()}
+    assert theirs == {PYTHONS_OWN}
 
 
 def test_ratios_are_of_the_pairs() -> None:
