@@ -10,6 +10,7 @@ from typing import get_args
 import polars as pl
 import pytest
 
+from bench.cleaning import CUSTOMARY
 from bench.peers.cleaning import clean_text
 from stages.lib.cleaning.cleaning import clean, cleaned
 from stages.lib.cleaning.expressions import EXPRESSIONS
@@ -25,16 +26,7 @@ from stages.lib.cleaning.steps import (
 SHARED = Path(__file__).parents[1].parent / "shared/data"
 TWEETS = SHARED / "disaster_tweets"
 
-TUTORIAL: list[Step] = [
-    "lowercase",
-    "short_links",
-    "mentions",
-    "hash_signs",
-    "ascii_letters_digits",
-    "numbers_with_separator",
-    "short_words",
-    "whitespace",
-]
+TUTORIAL: list[Step] = list(CUSTOMARY.steps)  # those of the tutorial's chain
 
 SCRIPTS = {
     "Chinese": "今天 天气很好 我们去公园",
