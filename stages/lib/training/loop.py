@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, GradientState
 from accelerate.utils import DistributedType
 
 from stages.lib.training.batches import seed_step
@@ -74,6 +74,7 @@ def train_with_accelerate(session: Session) -> dict[str, Any]:
     mixed = "no" if session.precision == "float32" else session.precision
     if session.batches.share.processes == 1:
         AcceleratorState._reset_state(reset_partial_state=True)  # as Trainer does: a search trains many times
+    GradientState._reset_state()  # a Trainer that ended between two passes left: no step is to be taken
     return train_by_hand(session, Accelerator(mixed_precision=mixed, cpu=not torch.cuda.is_available()))
 
 
