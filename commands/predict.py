@@ -1,6 +1,8 @@
-"""Label the rows of a CSV: `python -m commands.predict in.csv out.csv`.
+"""Label the rows of a table: `python -m commands.predict in.csv out.csv`.
 
-Every column is kept. What is added follows from the kind of task that the model was trained for:
+Whatever ingest reads is read, and by the same code: CSV and TSV in any encoding, JSON, Parquet, Arrow, Excel.
+CSV, TSV and JSON Lines are written, as the output's name says. Every column is kept. What is added follows
+from the kind of task that the model was trained for:
 
 classification    label, probability, decision
 regression        prediction, a number
@@ -18,24 +20,22 @@ threshold travels with the model: the one at which so many of the decided exampl
 rightly, by default 95 %. Where validation reached that nowhere, every row is for a person.
 """
 
-import csv
-import io
 import math
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import polars as pl
 import typer
-from tqdm import tqdm
 
+from commands.lib.table_files import Added, Cells, Table, form_of, writer
 from stages.lib.behaviour.said import names_said
 from stages.lib.encoders.served import Served, read_served
 from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.source_keys import as_list
+from stages.lib.sources.label_cells import as_text
 from stages.lib.stage import run
 from stages.lib.statistics.operating import PRECISIONS, OperatingPoint
 from stages.lib.tables import replacing
@@ -51,8 +51,7 @@ DECIDED, UNDECIDED = "decided", "ask a human"
 
 TEXTS = ["text_1", "text_2"]
 
-Rows = list[list[str]]
-Answers = Iterator[tuple[str, ...]]
+Answers = Iterator[Added]
 Labeller = Callable[[pl.DataFrame], np.ndarray]
 
 
@@ -65,8 +64,10 @@ class Answer(NamedTuple):
 
 
 def main(
-    source: Annotated[Path, typer.Argument(help="a CSV with a header, in UTF-8")],
-    output: Annotated[Path, typer.Argument(help="the same rows with what the model says")],
+    source: Annotated[Path, typer.Argument(help="a table: .csv, .tsv, .jsonl, .json, .parquet, .xlsx ...")],
+    output: Annotated[
+        Path, typer.Argument(help="the same rows with what the model says: .csv, .tsv or .jsonl")
+    ],
     model: Annotated[Path, typer.Option(help="a model that `dvc repro` made")] = Path("models/finetuned"),
     text: Annotated[
         list[str] | None,
@@ -82,7 +83,19 @@ def main(
     ] = None,
     separator: Annotated[str, typer.Option(help="stands between several labels of a row")] = ", ",
     prefix: Annotated[str, typer.Option(help="goes before the names of the added columns")] = "",
-    delimiter: Annotated[str, typer.Option(help="stands between the columns")] = ",",
+    type: Annotated[  # as in source.yaml
+        str | None, typer.Option(help="how the source is written, where its name does not tell: csv ...")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="stands between the source's columns; , or tab, by its name")
+    ] = None,
+    quoting: Annotated[
+        bool | None, typer.Option(help="whether quotes enclose its cells; not in a .tsv, if not given")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="of the source: utf-8, cp1252 ...; found out if not given")
+    ] = None,
+    sheet: Annotated[str | None, typer.Option(help="of an Excel workbook; its first if not given")] = None,
     batch_tokens: Annotated[
         int | None,
         typer.Option(
@@ -97,7 +110,7 @@ def main(
         typer.Option("--int8/--float32", help="with --onnx; int8 where it lost nothing, if not given"),
     ] = None,
 ) -> None:
-    """Label the rows of a CSV with the fine-tuned model."""
+    """Label the rows of a table with the fine-tuned model."""
     warn_of_drift()
     served = read_served(onnx or model)
     answer = ANSWERS_OF_KINDS[served.kind](served, precision, separator)
@@ -106,20 +119,22 @@ def main(
     else:
         said, by = onnx_labeller(onnx, served, batch_tokens, int8)
     added = [f"{prefix}{name}" for name in answer.columns]
+    form = form_of(type=type, delimiter=delimiter, quoting=quoting, encoding=encoding, sheet=sheet)
     count = decisions = 0
     with replacing(output) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        chunks = read_chunks(source, delimiter)
-        header = next(chunks)[0]
-        places = places_of(header, chosen_texts(text, served.text_columns), added, source)
-        writer.writerow(header + added)
-        for rows in chunks:
-            texts = pl.DataFrame([text_at(some, rows) for some in places], TEXTS[: len(places)])
+        table = Table(source, form)
+        columns = chosen_texts(text, served.text_columns)
+        check(table, columns, added)
+        write = writer(output, file, table, added)
+        for rows in table.pieces(ROWS_AT_ONCE):
+            refuse_nested(table, columns, rows)
+            texts = pl.DataFrame([text_of(some, rows) for some in columns], TEXTS[: len(columns)])
             answered = list(answer.cells(said(texts)))
-            writer.writerows([*row, *cells] for row, cells in zip(rows, answered, strict=True))
-            decisions += sum(cells[-1] == DECIDED for cells in answered) if answer.decides_at else 0
+            for cells, more in zip(rows, answered, strict=True):
+                write(cells, more)
+            decisions += sum(more[-1] == DECIDED for more in answered) if answer.decides_at else 0
             count += len(rows)
-    print(f"predict: {count:,} rows labelled in {output}{by}{told(answer, count, decisions)}")
+    print(f"predict: {count:,} rows labelled in {output}{by}{told(answer, count, decisions)}{read_as(table)}")
 
 
 def torch_labeller(folder: Path, served: Served, batch_tokens: int | None, int8: bool | None) -> Labeller:
@@ -152,6 +167,14 @@ def told(answer: Answer, count: int, decisions: int) -> str:
     )
 
 
+def read_as(table: Table) -> str:
+    """What is worth a look of how the source was read."""
+    found_out = table.layout.found_out
+    odd = "sheet" in found_out or table.layout.encoding not in ("", "utf-8-sig")
+    read = f"; read as {found_out}" if odd and found_out else ""
+    return read + (f"; blank lines passed over: {table.blank:,}" if table.blank else "")
+
+
 def _label(served: Served, precision: float | None, separator: str) -> Answer:
     """Raises ConfigError, as do the others."""
     aim = PRECISION if precision is None else precision
@@ -160,14 +183,14 @@ def _label(served: Served, precision: float | None, separator: str) -> Answer:
     def cells(probabilities_NC: np.ndarray) -> Answers:
         names, sure_N = names_said(served, probabilities_NC), probabilities_NC.max(axis=1)
         for name, sure in zip(names, sure_N, strict=True):
-            yield name, f"{sure:.6f}", DECIDED if sure >= threshold else UNDECIDED
+            yield name, float(sure), DECIDED if sure >= threshold else UNDECIDED
 
     return Answer(["label", "probability", "decision"], cells, aim)
 
 
 def _prediction(served: Served, precision: float | None, separator: str) -> Answer:
     refuse_precision(served, precision)
-    return Answer(["prediction"], lambda numbers_N1: ((f"{n:.6f}",) for n in numbers_N1[:, 0]), None)
+    return Answer(["prediction"], lambda numbers_N1: ((float(n),) for n in numbers_N1[:, 0]), None)
 
 
 def _labels(served: Served, precision: float | None, separator: str) -> Answer:
@@ -178,7 +201,7 @@ def _labels(served: Served, precision: float | None, separator: str) -> Answer:
 
     def cells(probabilities_NC: np.ndarray) -> Answers:
         for names, row_C in zip(names_said(served, probabilities_NC), probabilities_NC, strict=True):
-            yield separator.join(names), *(f"{probability:.6f}" for probability in row_C)
+            yield separator.join(names), *row_C.tolist()
 
     return Answer(["labels", *(f"probability_{name}" for name in served.labels)], cells, None)
 
@@ -207,44 +230,6 @@ def threshold_of(points: list[OperatingPoint], precision: float) -> float:
     raise ConfigError(f"--precision: found {precision:g}; the model carries thresholds for {CHOICES}")
 
 
-def read_chunks(source: Path, delimiter: str) -> Iterator[Rows]:
-    """The header alone, then the rows, some thousand at a time, with a bar. Raises SourceError."""
-    if not source.is_file():
-        raise SourceError(f"{source}: no such file")
-    bar = tqdm(total=source.stat().st_size, unit="B", unit_scale=True, delay=2, disable=None)
-    with source.open("rb") as raw, bar:
-        text = io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
-        rows = checked_rows(csv.reader(text, delimiter=delimiter, strict=True), source)
-        header = list(islice(rows, 1))
-        if not header:
-            raise SourceError(f"{source}: the file is empty; expected a header and rows")
-        yield header
-        while chunk := list(islice(rows, ROWS_AT_ONCE)):
-            yield chunk
-            bar.update(raw.tell() - bar.n)
-
-
-def checked_rows(reader: Any, source: Path) -> Iterator[list[str]]:
-    """Rows of equal width, blank lines passed over."""
-    width = None
-    try:
-        for row in filter(None, reader):
-            width = width or len(row)
-            if len(row) != width:
-                raise SourceError(
-                    f"{source}:{reader.line_num}: {len(row)} fields end here, the header has {width}"
-                )
-            yield row
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            f"{source}: after line {reader.line_num}: not UTF-8 ({error.reason}); save the file as UTF-8"
-        ) from None
-    except csv.Error as error:
-        raise SourceError(
-            f"{source}:{reader.line_num}: {error}; a quote inside a cell is written twice"
-        ) from None
-
-
 def chosen_texts(asked: list[str] | None, trained: list[str | list[str]]) -> list[list[str]]:
     """The columns of each text; as in training, or in their place those asked for. Raises ConfigError."""
     texts = [as_list(columns) for columns in trained]
@@ -257,25 +242,30 @@ def chosen_texts(asked: list[str] | None, trained: list[str | list[str]]) -> lis
     return [[next(names) for _ in columns] for columns in texts]
 
 
-def text_at(places: list[int], rows: Rows) -> list[str]:
-    """The column there; several are joined as in training."""
-    if len(places) == 1:
-        return [row[places[0]] for row in rows]
-    return [joined(row[place] for place in places) for row in rows]
+def text_of(columns: list[str], rows: list[Cells]) -> list[str]:
+    """The column's; several are joined as in training."""
+    if len(columns) == 1:
+        return [as_text(cells.get(columns[0])) or "" for cells in rows]
+    return [joined(as_text(cells.get(name)) for name in columns) for cells in rows]
 
 
-def places_of(header: list[str], texts: list[list[str]], added: list[str], source: Path) -> list[list[int]]:
-    """Where the texts stand in a row. Raises SourceError where a text is missing or a name taken."""
+def refuse_nested(table: Table, texts: list[list[str]], rows: list[Cells]) -> None:
     for name in (name for columns in texts for name in columns):
-        if name not in header:
+        if any(isinstance(cells.get(name), list | dict) for cells in rows):
+            raise SourceError(f"{table.path}: '{name}' holds a list or an object; expected a text")
+
+
+def check(table: Table, texts: list[list[str]], added: list[str]) -> None:
+    """Raises SourceError where a text is missing or a name taken."""
+    for name in (name for columns in texts for name in columns):
+        if name not in table.columns:
             raise SourceError(
-                f"{source}: no column '{name}', which the model read in training; "
-                f"it has {', '.join(header)}: name the text's column with --text"
+                f"{table.path}: no column '{name}', which the model read in training; "
+                f"it has {', '.join(table.columns)}: name the text's column with --text{table.doubt()}"
             )
-    taken = [name for name in added if name in header]
+    taken = [name for name in added if name in table.columns]
     if taken:
-        raise SourceError(f"{source}: has a column '{taken[0]}' already; try --prefix predicted_")
-    return [[header.index(name) for name in columns] for columns in texts]
+        raise SourceError(f"{table.path}: has a column '{taken[0]}' already; try --prefix predicted_")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pydantic import Field
 from stages.lib.exceptions import SourceError
 from stages.lib.listing import listed
 from stages.lib.params import StageParams, load_params
+from stages.lib.readers.rows import BLANK
 from stages.lib.sources.correcting import DROPPED
 from stages.lib.sources.corrections import read_corrections
 from stages.lib.sources.expectations import write_expectations
@@ -29,7 +30,7 @@ from stages.lib.task import write_task
 
 QUARANTINE = Path(".textrail/rejected.parquet")  # of a source that fails for its many rejected rows
 # holds nothing: sheets end in some, and \r\r\n makes one of every second line; and what a person asked for
-NO_FAULT = ("blank line", DROPPED)
+NO_FAULT = (BLANK, DROPPED)
 USUAL = {"csv", "tsv", "jsonl", "json", "parquet", "arrow", "utf-8"}  # what nobody need be told
 
 

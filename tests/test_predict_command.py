@@ -1,4 +1,5 @@
 import csv
+import json
 import subprocess
 from pathlib import Path
 
@@ -136,6 +137,30 @@ def test_a_file_with_a_header_alone(tmp_path: Path, model: Path) -> None:
     assert read(tmp_path / "out.csv") == [["id", "text", "place", "label", "probability", "decision"]]
 
 
+def test_any_table_that_ingest_reads(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"text": 911, "n": 1}, {"text": None, "n": 2}, {"n": 3}, {"text": "fire", "n": [4]}]
+    (tmp_path / "in.jsonl").write_text("\n\n".join(map(json.dumps, rows)), encoding="utf-8")
+    main(tmp_path / "in.jsonl", tmp_path / "out.csv", model)
+    assert [row[:2] for row in read(tmp_path / "out.csv")[1:]] == [
+        ["911", "1"],
+        ["", "2"],
+        ["", "3"],
+        ["fire", "[4]"],
+    ]
+    assert capsys.readouterr().out.endswith("; blank lines passed over: 3\n")
+    (tmp_path / "in.csv").write_text("text;n\nGrüße;1\n", encoding="cp1252")
+    main(tmp_path / "in.csv", tmp_path / "out.jsonl", model, delimiter=";", encoding="cp1252")
+    answer = json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))
+    assert answer["text"] == "Grüße"
+    assert isinstance(answer["probability"], float)
+
+
+def test_a_text_that_is_a_list_is_refused(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": ["fire"]}', encoding="utf-8")
+    with pytest.raises(SourceError, match=r"in\.jsonl: 'text' holds a list or an object; expected a text"):
+        main(tmp_path / "in.jsonl", tmp_path / "out.csv", model)
+
+
 def test_another_column_another_prefix_another_delimiter(tmp_path: Path, model: Path) -> None:
     (tmp_path / "in.tsv").write_text("tweet\tlabel\nfire\tx\n", encoding="utf-8")
     main(
@@ -149,12 +174,16 @@ def test_another_column_another_prefix_another_delimiter(tmp_path: Path, model: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty; expected a header and rows"),
+        (b"", r"in\.csv: nothing in it names a column; expected a header, or rows that do"),
         (b"id,tweet\n1,fire\n", "no column 'text', which the model read in training; it has id, tweet"),
         (b"text,label\nfire,1\n", "has a column 'label' already; try --prefix predicted_"),
-        (b"text,b\nfire,1\nfire\n", r"in\.csv:3: 1 fields end here, the header has 2"),
-        (b"text\nfire\n\xff\xfe\n", "not UTF-8"),
-        (b'text,b\nfire,"1"2\n', "a quote inside a cell is written twice"),
+        (
+            b"text,b\nfire,1\nfire\n",
+            r"in\.csv:3: 1 fields where 2 are expected; mend the row, or take it out",
+        ),
+        (b"text\nfire\n\xff\xfe\n", "its encoding cannot be told .*; state the right one: --encoding cp1251"),
+        (b"a;text\n1;fire\n", r'no column .*; it has a;text: .* --text; .*\? Say --delimiter ";"$'),
+        (b'text,b\nfire,"1"2\n', "a quote inside a quoted cell twice, or, .*: --no-quoting"),
     ],
 )
 def test_what_cannot_be_read_is_one_message_and_writes_nothing(

@@ -1,7 +1,7 @@
 """Parquet and Arrow files as rows, some thousand at a time. A row's line is its number, from 1.
 
-Nested columns and bytes are read where source.yaml names them; where it does not, they are left out, also of
-what a rejected row held. A time is written as a CSV would write it.
+Nested columns and bytes are read where source.yaml names them, or the layout asks for all; else they are left
+out, also of what a rejected row held. A time is written as a CSV would write it.
 """
 
 import re
@@ -27,7 +27,7 @@ BYTES = "bytes, which are no text"
 
 def read_parquet(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
     with _explained(path, "Parquet"), open_seekable(path) as file, pq.ParquetFile(file) as table:
-        columns = _chosen(path, table.schema_arrow, wanted)
+        columns = _chosen(path, table.schema_arrow, wanted, layout)
         yield from _rows(table.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns))
 
 
@@ -37,15 +37,15 @@ def read_arrow(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
         is_file = file.read(len(ARROW_FILE)) == ARROW_FILE
         file.seek(0)
         with pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file) as table:
-            columns = _chosen(path, table.schema, wanted)
+            columns = _chosen(path, table.schema, wanted, layout)
             whole = (table.get_batch(n) for n in range(table.num_record_batches)) if is_file else table
             yield from _rows(batch.select(columns) for batch in whole)
 
 
-def _chosen(path: Path, schema: Any, wanted: list[str]) -> list[str]:
+def _chosen(path: Path, schema: Any, wanted: list[str], layout: Layout) -> list[str]:
     check_names(str(path), schema.names)
     check_columns(str(path), schema.names, wanted)
-    return [field.name for field in schema if field.name in wanted or _is_flat(field.type)]
+    return [field.name for field in schema if layout.whole or field.name in wanted or _is_flat(field.type)]
 
 
 def _is_flat(kind: Any) -> bool:

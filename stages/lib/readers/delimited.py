@@ -15,6 +15,7 @@ from typing import Any
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.plain_texts import open_text
 from stages.lib.readers.rows import (
+    BLANK,
     Layout,
     Row,
     check_columns,
@@ -48,6 +49,16 @@ def read_delimited(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Ro
             raise _broken_quote(path, layout, ended) from None
 
 
+def header_of(path: Path, layout: Layout) -> list[str]:
+    """The columns' names, of a file that may have no row; none where it is empty. Raises SourceError."""
+    with open_text(path, layout) as file:
+        try:
+            names: list[str] = next(_csv_reader(file, layout), [])
+        except csv.Error:
+            raise _broken_quote(path, layout, 0) from None
+    return _check_header(f"{path}:1", names, [], layout)
+
+
 def _csv_reader(file: io.TextIOBase, layout: Layout) -> Any:
     csv.field_size_limit(LONGEST_CELL)
     return csv.reader(
@@ -64,11 +75,11 @@ def _check_header(where: str, columns: list[str], wanted: list[str], layout: Lay
             f"{where}: the header is {not_decoded(layout.encoding)}; state format: {{encoding: ...}}"
         )
     check_names(where, columns)
-    check_columns(where, columns, wanted, "" if layout.is_own else _other_delimiter(columns))
+    check_columns(where, columns, wanted, "" if layout.is_own else other_delimiter(columns))
     return columns
 
 
-def _other_delimiter(columns: list[str]) -> str:
+def other_delimiter(columns: list[str]) -> str:
     """What to say of a header that is a single name, or looks so."""
     found = next((mark for mark in (";", "\t", "|", ",") if mark in columns[0]), None) if columns else None
     if len(columns) != 1 or found is None:
@@ -79,7 +90,7 @@ def _other_delimiter(columns: list[str]) -> str:
 
 def _faulty(line: int, fields: list[str], columns: list[str], layout: Layout) -> Row:
     if not fields:
-        return Row(line, {}, "", "blank line")
+        return Row(line, {}, "", BLANK)
     if not is_text("".join(fields)):
         return Row(line, {}, [escaped(field) for field in fields], not_decoded(layout.encoding))
     return Row(line, {}, fields, f"{len(fields)} fields where {len(columns)} are expected")

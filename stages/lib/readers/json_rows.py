@@ -13,7 +13,7 @@ from typing import Any
 
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.plain_texts import open_text
-from stages.lib.readers.rows import Layout, Row, check_columns, escaped, is_text, not_decoded
+from stages.lib.readers.rows import BLANK, Layout, Row, check_columns, escaped, is_text, not_decoded
 
 READ_AT_ONCE = 2**16  # characters
 LONGEST_VALUE = 2**26  # characters of one element, or of an object of columns
@@ -65,7 +65,7 @@ def _as_row(number: int, written: str, layout: Layout) -> Row:
     except _TwiceError as name:
         return Row(number, {}, written, f"two values are named {str(name)!r}")
     except (ValueError, RecursionError):  # RecursionError: brackets nested by the thousand
-        return Row(number, {}, written, "not JSON" if written.strip() else "blank line")
+        return Row(number, {}, written, "not JSON" if written.strip() else BLANK)
     return _as_object(number, cells, written)
 
 

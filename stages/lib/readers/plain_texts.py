@@ -6,7 +6,17 @@ from pathlib import Path
 
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.archives import open_bytes
-from stages.lib.readers.rows import ESCAPE, PLACES, Layout, Row, check_columns, escaped, is_text, not_decoded
+from stages.lib.readers.rows import (
+    BLANK,
+    ESCAPE,
+    PLACES,
+    Layout,
+    Row,
+    check_columns,
+    escaped,
+    is_text,
+    not_decoded,
+)
 
 LONGEST_DOCUMENT = 2**26  # characters
 HINT = "; it is read as plain text: if it is a table, say format: {type: csv} or tsv"
@@ -22,7 +32,7 @@ def read_lines(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
     check_columns(str(path), ["text", *PLACES], wanted, HINT)
     with open_text(path, layout) as file:
         for number, written in enumerate(file, start=1):
-            yield _as_row(number, written.rstrip("\r\n"), layout, "blank line")
+            yield _as_row(number, written.rstrip("\r\n"), layout, BLANK)
 
 
 def read_document(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:

@@ -115,21 +115,24 @@ def read_rows(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
     Raises SourceError where the file is empty, lacks a column of `wanted` (`folder`, `file`: its place),
     has a broken quote, or cannot be read.
     """
-    wanted = [name for name in wanted if name not in PLACES]
-    rows = READERS[layout.type](path, layout, wanted)
-    try:
-        first = next(rows, None)
-        if first is not None:
-            yield first
-            yield from rows
-    except UnicodeError as error:
-        raise SourceError(
-            f"{path}: not {layout.encoding} ({error}); state format: {{encoding: ...}}"
-        ) from None
+    rows = rows_if_any(path, layout, [name for name in wanted if name not in PLACES])
+    first = next(rows, None)
     if first is None:
         with open_bytes(path) as file:
             found = NOTHING.get(layout.type, "no row in it") if file.read(1) else "the file is empty"
         raise SourceError(f"{path}: {found}")
+    yield first
+    yield from rows
+
+
+def rows_if_any(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
+    """The same, of a file that may have none."""
+    try:
+        yield from READERS[layout.type](path, layout, wanted)
+    except UnicodeError as error:
+        raise SourceError(
+            f"{path}: not {layout.encoding} ({error}); state format: {{encoding: ...}}"
+        ) from None
 
 
 READERS: dict[str, Callable[[Path, Layout, list[str]], Iterator[Row]]] = {

@@ -12,6 +12,7 @@ from stages.lib.exceptions import SourceError
 from stages.lib.source_keys import nearest
 
 ESCAPE = "textrail.escape"  # our handler of bytes that cannot be decoded
+BLANK = "blank line"  # the fault of a row in which nothing stands
 PLACES = ("folder", "file")  # columns that every file has: where it stands
 
 
@@ -34,6 +35,7 @@ class Layout(NamedTuple):
     sheet: str | None = None
     found_out: str = ""  # what of this was not stated
     is_own: bool = False  # textrail's own file, whose form source.yaml cannot state
+    whole: bool = False  # of Parquet and Arrow every column, also those that no text or label can be
 
 
 def check_columns(where: str, columns: list[str], wanted: list[str], hint: str = "") -> None:

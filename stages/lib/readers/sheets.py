@@ -18,7 +18,7 @@ from python_calamine import (
 
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.archives import open_seekable
-from stages.lib.readers.rows import Layout, Row, check_columns, check_names
+from stages.lib.readers.rows import BLANK, Layout, Row, check_columns, check_names
 from stages.lib.source_keys import nearest
 
 
@@ -55,7 +55,7 @@ def read_excel(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
             check_names(f"{path}:{number}", columns)
             check_columns(f"{path}:{number}", columns, wanted)
         elif not any(cell is not None for cell in cells):
-            yield Row(number, {}, "", "blank line")
+            yield Row(number, {}, "", BLANK)
         else:
             found = dict(zip(columns, cells, strict=True))
             yield Row(number, found, found)
