@@ -78,6 +78,13 @@ def test_a_full_disk_is_a_message(tmp_path: Path) -> None:
     assert result.stderr.startswith("probe: data/tokens.arrow: the disk is full; free some space")
 
 
+def test_so_is_one_that_a_library_tells_in_words_alone(tmp_path: Path) -> None:
+    result = probe(tmp_path, "raise OSError('No space left on device (os error 28)')")
+    assert result.returncode == 1
+    assert result.stderr.endswith(": the disk is full; free some space and run `dvc repro` again\n")
+    assert "Traceback" not in result.stderr
+
+
 def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
     result = probe(tmp_path, "{}['absent']")
     assert result.returncode == 1

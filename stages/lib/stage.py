@@ -14,6 +14,7 @@ from typing import Annotated
 import psutil
 import typer
 
+from stages.lib.disk import number_of
 from stages.lib.exceptions import TextrailError
 
 InPath = Annotated[Path, typer.Option(help="read: a dep in dvc.yaml", show_default=False)]
@@ -40,11 +41,11 @@ def run(main: Callable[..., None]) -> None:
     except TextrailError as error:
         _fail(name, str(error))
     except OSError as error:
-        if error.errno not in FAULTS_OF_THE_DISK:
+        if (number := number_of(error)) not in FAULTS_OF_THE_DISK:
             raise
         where = error.filename2 or error.filename or Path.cwd()  # of a copy the second is written to
         again = "run `dvc repro` again" if room == "stages" else "run this again"
-        _fail(name, f"{where}: {FAULTS_OF_THE_DISK[error.errno]} and {again}")
+        _fail(name, f"{where}: {FAULTS_OF_THE_DISK[number]} and {again}")
     except SystemExit as ending:
         if room == "stages" and ending.code in (0, None):
             _log_time(name)

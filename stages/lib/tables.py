@@ -9,6 +9,8 @@ from typing import Any
 
 import polars as pl
 
+from stages.lib.disk import told_of
+
 ROWS_PER_GROUP = 65_536  # fixed: otherwise Parquet's bytes depend on the number of threads
 
 
@@ -18,7 +20,8 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        yield partial
+        with told_of(path):
+            yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -30,7 +33,8 @@ def scratch_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     try:
-        yield path
+        with told_of(path):
+            yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
 
@@ -39,7 +43,8 @@ def scratch_folder(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """As `replacing`, for a folder and all that the block writes into it."""
     with scratch_folder(path.with_name(f".{path.name}.partial")) as partial:
-        yield partial
+        with told_of(path):
+            yield partial
         shutil.rmtree(path, ignore_errors=True)
         partial.replace(path)
 
