@@ -44,15 +44,13 @@ def main() -> None:
 def measured(rows: int, rounds: int) -> Row:
     texts, data = tweets(rows)
     pairs = side_by_side(texts, rounds)
-    return Row(
+    return Row.of_pairs(
+        pairs,
+        "times as fast",
         work=f"clean {rows:,} tweets",
         peer="the tutorial's chain of `re.sub` under `pandas.map`",
         data=data,
-        **pairs._asdict(),
-        figures=pairs.times_as_fast,
-        unit="times as fast",
         goal=9,
-        wanted="at least",
         predicted=PREDICTED[rows],
         why_not=WHY_NOT,
     )

@@ -57,18 +57,15 @@ def row(examples: int, classes: int) -> Row:
     same_values(found, peer.scores(labels_N, predicted_N, classes))
     (same_bounds if timed == RESAMPLES else same_spread)(found, drawn)
     pairs = in_pairs(lambda: ours(what, labels_N, predicted_N), loop, ROUNDS)
-    theirs = [took * RESAMPLES / timed for took in pairs.theirs]
+    pairs = pairs._replace(theirs=[took * RESAMPLES / timed for took in pairs.theirs])
     scaled = "" if timed == RESAMPLES else f"; the loop timed on {timed} and scaled"
-    return Row(
+    return Row.of_pairs(
+        pairs,
+        "times as fast",
         work=f"evaluate with intervals, {examples:,} examples in {classes} classes",
         peer="a loop of scikit-learn's calls",
         data=f"generated labels and predictions; {RESAMPLES:,} resamples{scaled}",
-        ours=pairs.ours,
-        theirs=theirs,
-        figures=[slow / fast for slow, fast in zip(theirs, pairs.ours, strict=True)],
-        unit="times as fast",
         goal=GOAL,
-        wanted="at least",
         predicted=PREDICTED[examples, classes],
     )
 

@@ -64,16 +64,13 @@ def measure(tokens: pa.Table, theirs: Any, data: str) -> tuple[list[Row], str]:
     alone, limits = zip(*[(seconds(ours), matrix_product()) for _ in range(2 * ROUNDS)], strict=True)
     shares = [100 * operations / took / limit for took, limit in zip(alone, limits, strict=True)]
     rows = [
-        Row(
+        Row.of_pairs(
+            pairs,
+            "times as fast",
             work=WORK,
             peer="the tutorial: `map(extract_hidden_states)`, 1,000 at a time, padded to the longest of all",
             data=data,
-            ours=pairs.ours,
-            theirs=pairs.theirs,
-            figures=pairs.times_as_fast,
-            unit="times as fast",
             goal=8,
-            wanted="at least",
             predicted=(
                 "7 before, by like lengths alone (4 times fewer tokens, activations stay in caches), "
                 "12 with linear layers by oneDNN, which multiplies at 2.2 times MKL's rate on this AMD"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, NotRequired, Self, TypedDict, Unpack
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,6 +44,32 @@ Unit = Literal[
 Work = Callable[[], object]
 
 
+class Pairs(NamedTuple):
+    """Seconds of each round."""
+
+    ours: list[float]
+    theirs: list[float]
+
+    @property
+    def times_as_fast(self) -> list[float]:
+        return [slow / fast for fast, slow in zip(*self, strict=True)]
+
+    @property
+    def times_as_long(self) -> list[float]:
+        return [ours / theirs for ours, theirs in zip(*self, strict=True)]
+
+
+class Told(TypedDict):
+    """The fields of a Row that no clock gives."""
+
+    work: str
+    peer: str
+    data: str
+    goal: float
+    predicted: str
+    why_not: NotRequired[str]
+
+
 class Row(BaseModel):
     """One figure of the table, measured once a round, and what it should have been."""
 
@@ -61,6 +87,20 @@ class Row(BaseModel):
     predicted: str  # before it was measured or changed, and by what reasoning
     why_not: str = ""  # where the goal is missed: where the time goes, and what was tried
 
+    @classmethod
+    def of_pairs(
+        cls, pairs: Pairs, unit: Literal["times as fast", "times as long"], **told: Unpack[Told]
+    ) -> Self:
+        """A figure is each round's ratio: at least the goal in speed, at most the goal in time."""
+        is_speed = unit == "times as fast"
+        return cls(
+            **told,
+            **pairs._asdict(),
+            figures=pairs.times_as_fast if is_speed else pairs.times_as_long,
+            unit=unit,
+            wanted="at least" if is_speed else "at most",
+        )
+
     @property
     def figure(self) -> float:
         return statistics.median(self.figures)
@@ -68,21 +108,6 @@ class Row(BaseModel):
     @property
     def won(self) -> bool:
         return self.figure >= self.goal if self.wanted == "at least" else self.figure <= self.goal
-
-
-class Pairs(NamedTuple):
-    """Seconds of each round."""
-
-    ours: list[float]
-    theirs: list[float]
-
-    @property
-    def times_as_fast(self) -> list[float]:
-        return [slow / fast for fast, slow in zip(*self, strict=True)]
-
-    @property
-    def times_as_long(self) -> list[float]:
-        return [ours / theirs for ours, theirs in zip(*self, strict=True)]
 
 
 def in_pairs(ours: Work, theirs: Work, rounds: int) -> Pairs:

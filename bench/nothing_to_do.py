@@ -50,16 +50,13 @@ def main() -> None:
     record(
         "nothing_to_do",
         [
-            Row(
+            Row.of_pairs(
+                found,
+                "times as long",
                 work="`dvc repro` with nothing to do",
                 peer="bare DVC with as many empty stages",
                 data=f"the sample: {len(counts)} stages, {files} deps and outs",
-                ours=found.ours,
-                theirs=found.theirs,
-                figures=found.times_as_long,
-                unit="times as long",
                 goal=1.3,
-                wanted="at most",
                 predicted="1.4, as with 13 stages: both sides have grown by four stages since",
                 why_not="each stage lists the files of its code, since DVC does not follow imports, and DVC "
                 "builds each of them twice, locks it, looks it up and unlocks it. Whole folders of code as "

@@ -13,7 +13,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from bench.measuring import KEPT, Pairs, Row, record, seconds
+from bench.measuring import KEPT, Pairs, Row, Told, record, seconds
 from commands.lib.exported import Exported, read_exported
 from commands.lib.speeds import HEADS
 from stages.lib.cleaning.cleaning import cleaned
@@ -105,20 +105,17 @@ def answers(path: Path) -> list[tuple[str, float]]:
 
 
 def row(way: str, taken: dict[str, list[float]], data: str, exported: Exported) -> Row:
-    pairs = Pairs(taken[way], taken["pipeline"]) if way in taken else None
-    return Row(
+    told = Told(
         work=f"`commands.predict --onnx`, a CSV to a CSV, {way}",
         peer=PEER,
         data=data,
-        ours=pairs.ours if pairs else [],
-        theirs=pairs.theirs if pairs else [],
-        figures=pairs.times_as_fast if pairs else [0.0],
-        unit="times as fast",
         goal=GOALS[way],
-        wanted="at least",
         predicted=PREDICTED[way],
-        why_not="" if pairs else f"int8 does not count: {exported.int8}",
+        why_not="" if way in taken else f"int8 does not count: {exported.int8}",
     )
+    if way in taken:
+        return Row.of_pairs(Pairs(taken[way], taken["pipeline"]), "times as fast", **told)
+    return Row(**told, figures=[0.0], unit="times as fast", wanted="at least")
 
 
 def details(exported: Exported) -> str:

@@ -76,16 +76,13 @@ def measure(name: str, texts: list[str], data: str, folder: Path) -> tuple[Row, 
     stage()
     assert open_stream(arrow)["input_ids"].to_pylist() == list(map_batched()["input_ids"])
     pairs = in_pairs(stage, map_batched, ROUNDS)
-    row = Row(
+    row = Row.of_pairs(
+        pairs,
+        "times as fast",
         work=f"tokenize {name} to Arrow, same ids",
         peer="`datasets.map(batched=True)` with the fast AutoTokenizer",
         data=data,
-        ours=pairs.ours,
-        theirs=pairs.theirs,
-        figures=pairs.times_as_fast,
-        unit="times as fast",
         goal=2,
-        wanted="at least",
         predicted=PREDICTED,
     )
     return row, limit(name, texts, pairs, max_tokens)

@@ -19,7 +19,7 @@ from datasets import disable_progress_bars
 from transformers import PrinterCallback, TrainerCallback
 
 from bench import emotion, quality
-from bench.measuring import Row, by_profiler, in_words, matrix_product, record
+from bench.measuring import Pairs, Row, by_profiler, in_words, matrix_product, record
 from bench.peers import training as peers
 from stages.lib.allocation import keep_memory
 from stages.lib.encoders.heads import AS_THEY_ARE
@@ -93,11 +93,8 @@ class Measured(NamedTuple):
     operations: float  # of an epoch
     auto: Precision
 
-    def ratios(self, batch_size: int, precision: Precision) -> list[float]:
-        return [
-            slow / fast
-            for fast, slow in zip(self.epochs[precision], self.epochs[f"peer-{batch_size}"], strict=True)
-        ]
+    def pairs(self, batch_size: int, precision: Precision) -> Pairs:
+        return Pairs(self.epochs[precision], self.epochs[f"peer-{batch_size}"])
 
     def shares(self, precision: Precision) -> list[float]:
         """Of the limit, in %."""
@@ -128,16 +125,13 @@ OPERATORS = 14  # told of a profile
 
 def speed(measured: Measured) -> Iterator[Row]:
     for batch_size, told in PEERS.items():
-        yield Row(
+        yield Row.of_pairs(
+            measured.pairs(batch_size, measured.auto),
+            "times as fast",
             work=EPOCH,
             peer=told,
             data=DATA,
-            ours=measured.epochs[measured.auto],
-            theirs=measured.epochs[f"peer-{batch_size}"],
-            figures=measured.ratios(batch_size, measured.auto),
-            unit="times as fast",
             goal=GOALS[batch_size],
-            wanted="at least",
             predicted=PREDICTED_SPEED[batch_size],
         )
 
@@ -223,7 +217,7 @@ def details(measured: Measured) -> str:
         limit = statistics.median(measured.limits["bf16" if name == "bf16" else "float32"])
         lines.append(f"| {name} | {rate:.0f} | {done / 1e9:.0f} | {done / limit:.0%} of {limit / 1e9:.0f} |")
     for batch_size in PEERS:
-        found = in_words(measured.ratios(batch_size, "float32"), "times as fast")
+        found = in_words(measured.pairs(batch_size, "float32").times_as_fast, "times as fast")
         lines.append(f"\nIn float32 ours is {found} as peer-{batch_size}.")
     return "\n".join(lines) + "\n"
 

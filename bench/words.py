@@ -48,15 +48,13 @@ def main() -> None:
 
 
 def row(tokenizer: str, data: str, pairs: Pairs) -> Row:
-    return Row(
+    return Row.of_pairs(
+        pairs,
+        "times as fast",
         work=f"NLTK cleaning of emotion ({tokenizer}, stop words, Snowball stems)",
         peer=PEER,
         data=data,
-        **pairs._asdict(),
-        figures=pairs.times_as_fast,
-        unit="times as fast",
         goal=20,
-        wanted="at least",
         predicted=PREDICTED,
         why_not=WHY_NOT,
     )

@@ -9,7 +9,7 @@ import pytest
 
 from bench import PYTHONS_OWN, handover, measuring, nothing_to_do, predict, results
 from bench import __main__ as bench
-from bench.measuring import Kept, Pairs, Row, in_figures, in_pairs, in_words, record
+from bench.measuring import Kept, Pairs, Row, Told, in_figures, in_pairs, in_words, record
 from commands.lib.exported import Exported
 
 ROOT = Path(__file__).parents[1]
@@ -112,6 +112,15 @@ def test_ratios_are_of_the_pairs() -> None:
     pairs = Pairs([1.0, 2.0], [3.0, 2.0])
     assert pairs.times_as_fast == [3.0, 1.0]
     assert pairs.times_as_long == [1 / 3, 1.0]
+
+
+def test_a_row_of_pairs_has_their_ratios_and_what_is_wanted_of_such() -> None:
+    pairs = Pairs(ROW.ours, ROW.theirs)
+    told = Told(work=ROW.work, peer=ROW.peer, data=ROW.data, goal=4, predicted=ROW.predicted)
+    assert Row.of_pairs(pairs, "times as fast", **told, why_not=ROW.why_not) == ROW
+    slow = Row.of_pairs(pairs, "times as long", **told)
+    assert (slow.ours, slow.theirs, slow.figures) == (ROW.ours, ROW.theirs, [1 / 4, 1 / 3, 1 / 5])
+    assert (slow.unit, slow.wanted, slow.why_not) == ("times as long", "at most", "")
 
 
 def test_what_was_kept_is_what_stands_on_the_page(elsewhere: Path) -> None:
