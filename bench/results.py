@@ -39,9 +39,6 @@ APART = {
     "side_by_side": "two whole runs, of which no row of the table asks",
     "quality": "trains for an hour; bench.training tells what came of it",
     "gpu": "needs a GPU",
-    "gpu_timing": "of gpu",
-    "gpu_ways": "of gpu",
-    "unpadded": "of gpu",
     "coverage": "a trial of the intervals' statistics, not of time: half an hour, `make trials`",
     "gate": "a trial of the gate's statistics, not of time: `make trials`",
 }

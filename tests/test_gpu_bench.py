@@ -1,4 +1,4 @@
-"""What bench/gpu.py measures is the same work, and it runs from end to end on tiny models."""
+"""What bench/gpu measures is the same work, and it runs from end to end on tiny models."""
 
 import json
 from pathlib import Path
@@ -10,10 +10,12 @@ import torch
 from transformers import AutoModelForSequenceClassification, DistilBertConfig, set_seed
 
 from bench import measuring
-from bench.gpu import TINY_BERT, main, own_encoder
-from bench.gpu_timing import Size, outcome, size_of
+from bench.gpu.__main__ import main
+from bench.gpu.scales import TINY_BERT
+from bench.gpu.settings import own_encoder
+from bench.gpu.timing import Size, outcome, size_of
+from bench.gpu.unpadded import unpad
 from bench.measuring import Row
-from bench.unpadded import unpad
 
 CONFIGS = [TINY_BERT, DistilBertConfig(vocab_size=90, dim=32, n_layers=2, n_heads=2, hidden_dim=64)]
 
@@ -88,7 +90,7 @@ def test_without_a_gpu_nothing_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(measuring, "KEPT", tmp_path)
-    monkeypatch.setattr("bench.gpu.claim_gpus", lambda count: [])
+    monkeypatch.setattr("bench.gpu.__main__.claim_gpus", lambda count: [])
     main(tiny=False, minutes=8)
     assert capsys.readouterr().out == "gpu: no GPU here, nothing measured; --tiny shows that it runs\n"
     assert not list(tmp_path.iterdir())

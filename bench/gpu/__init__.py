@@ -1,0 +1,1 @@
+"""Training and inference on a GPU, measured: `python -m bench.gpu`."""
