@@ -28,7 +28,7 @@ run: .venv/run.stamp ## run what is stale of the pipeline, then print what came 
 	@.venv/bin/python -m commands.summary
 
 test: check ## every check: those of `make check`, then the whole pipeline on a small source (minutes)
-	@$(IN_VENV) .venv/bin/python -m pytest -m slow -n 2 --dist loadgroup --no-loadscope-reorder -rs
+	@$(IN_VENV) .venv/bin/python -m pytest -m slow -n 2 --dist loadgroup --no-loadscope-reorder -rfEs
 
 check: .venv/dev.stamp ## lint, format, types and the fast tests
 	@.venv/bin/python -m ruff check .
@@ -37,7 +37,7 @@ check: .venv/dev.stamp ## lint, format, types and the fast tests
 	@$(IN_VENV) .venv/bin/python -m pytest -n 2 --dist worksteal
 
 browser: .venv/dev.stamp ## try the page of errors in a real browser, where there is one (`make test` does too)
-	@.venv/bin/python -m pytest tests/test_browser.py -m slow -n 2 -rs
+	@.venv/bin/python -m pytest tests/test_browser.py -m slow -n 2 -rfEs
 
 set-up: .venv/dev.stamp ## install all of it into .venv, as every target does that needs it
 

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +16,16 @@ from typing import Any
 
 import polars as pl
 import pytest
+from ruamel.yaml import YAML
 
 from stages.lib.config import read_yaml
 from stages.lib.splits.made_roles import MADE, roles_by_hash
-from tests.tiny import commit, copy_of, dvc, environment, git, sentence, set_knobs
-from tests.workflow import WORKFLOW, Ran, evaluate, jobs, run_job
+from tests.browser import NAMES
+from tests.tiny import ROOT, commit, copy_of, dvc, environment, git, sentence, set_knobs
+from tests.workflow import WORKFLOW, Ran, evaluate, is_wanted, jobs, run_job
 
 TEXT = WORKFLOW.read_text(encoding="utf-8")
+DOCS = " ".join((ROOT / "docs/ci.md").read_text(encoding="utf-8").split())
 REPOSITORY = "team/project"
 UNCOMMITTED = "What git keeps of this run is committed"  # the step that fails where it is not
 
@@ -93,16 +98,43 @@ def test_commands_are_plain_and_get_values_by_env() -> None:
             assert "\n" not in step.get("run", "")
 
 
-def test_secrets_come_behind_the_checks_and_writing_rights_where_no_code_of_the_branch_runs() -> None:
-    assert len(re.findall(r"secrets\.", TEXT)) == 1
+def test_no_installer_and_no_test_sees_a_secret_and_no_code_of_the_branch_may_write() -> None:
+    assert len(re.findall(r"\bsecrets\b", TEXT)) == 1
+    assert len(re.findall(r"\bgithub\.token\b", TEXT)) == 1
+    assert "github.token" in json.dumps(jobs()["comment"])
     steps = jobs()["gate"]["steps"]
     (credentials,) = (n for n, step in enumerate(steps) if "secrets." in json.dumps(step))
-    checks = max(n for n, step in enumerate(steps) if step.get("run", "").startswith("make "))
-    assert checks < credentials
+    installers = [n for n, step in enumerate(steps) if re.search(r"\b(make|pip|uv)\b", step.get("run", ""))]
+    assert installers
+    assert max(installers) < credentials
+    assert "pytest" not in json.dumps(steps)
+    assert [steps[n]["run"].split()[1] for n in installers] == ["set-up"]
     rights = {name: job["permissions"] for name, job in jobs().items()}
-    assert rights["gate"] == {"contents": "read"}
+    assert rights["tests"] == rights["gate"] == {"contents": "read"}
     assert rights["comment"] == {"actions": "read", "pull-requests": "write"}
     assert all(step["run"].startswith("gh ") for step in jobs()["comment"]["steps"])
+
+
+def test_the_verdict_waits_for_no_test() -> None:
+    needs = {name: job.get("needs") for name, job in jobs().items()}
+    assert needs == {"tests": None, "gate": None, "comment": "gate"}
+
+
+def test_both_jobs_begin_alike() -> None:
+    tests, gate = jobs()["tests"]["steps"], jobs()["gate"]["steps"]
+    assert tests[1:3] == gate[1:3]  # Python, and what is installed how
+    pins = re.findall(r"uses: (\S+)@(\S+)", TEXT)
+    assert len(set(pins)) == len({action for action, _ in pins})
+
+
+def test_the_docs_name_what_is_required_and_how_long_it_may_take() -> None:
+    required = {name: job for name, job in jobs().items() if name != "comment"}
+    names = [f"*{job['name']}*" for job in required.values()]
+    assert f"require the checks {' and '.join(names)}," in DOCS
+    assert {name: job["timeout-minutes"] for name, job in required.items()} == {"tests": 60, "gate": 120}
+    assert "*Every test* (an hour at most)" in DOCS
+    assert "runner's CPUs (two hours at most: `timeout-minutes`)" in DOCS
+    assert {f"`{name}`" for name in re.findall(r"vars\.(\w+)", TEXT)} <= set(re.findall(r"`\w+`", DOCS))
 
 
 @pytest.mark.parametrize(
@@ -137,6 +169,113 @@ def test_a_fork_stores_nothing() -> None:
     assert not evaluate(keep["if"], event(repository="somebody/fork"))
 
 
+# --- fast: no change gets in without the slow tests --------------------------------------------------------
+
+
+def ways_around(text: str) -> Iterator[str]:
+    """How a change could get into main without its slow tests, by this workflow."""
+    workflow: Any = YAML(typ="safe", pure=True).load(text)
+    types, pushes = workflow["on"]["pull_request"], workflow["on"]["push"]
+    if set(types) != {"types"} or not {"opened", "synchronize", "reopened"} <= set(types["types"]):
+        yield "not every pull request starts it"
+    if pushes != {"branches": ["main"]}:
+        yield "not every push to main starts it"
+    job = workflow["jobs"]["tests"]
+    yield from (f"the job has {key}" for key in ("if", "needs", "continue-on-error") if key in job)
+    for who, context in COMERS.items():
+        if "make test" not in commands_that_count(job, context):
+            yield f"{who}: no make test"
+
+
+def commands_that_count(job: Any, context: dict[str, Any]) -> list[str]:
+    """Of the steps that run, those whose failure is the job's."""
+    steps = (step for step in job["steps"] if "run" in step and "continue-on-error" not in step)
+    return [step["run"] for step in steps if is_wanted(step.get("if"), context, failed=False)]
+
+
+def test_no_change_gets_in_without_its_slow_tests() -> None:
+    assert list(ways_around(TEXT)) == []
+
+
+PULL = "    types: [opened, synchronize, reopened, labeled]"
+TESTED_IF = "if: github.event_name != 'pull_request' || vars.SLOW_TESTS_AFTER_MERGE != 'true'\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "way"),
+    [
+        ("run: make test\n", "run: make check\n", "a push to main: no make test"),
+        ("run: make test\n", "run: make test || true\n", "a fork's pull request: no make test"),
+        (
+            "run: make test\n",
+            "continue-on-error: true\n        run: make test\n",
+            "a pull request: no make test",
+        ),
+        (TESTED_IF, "if: github.event_name == 'push'\n", "a pull request: no make test"),
+        (TESTED_IF, "if: github.event_name == 'pull_request'\n", "a push to main: no make test"),
+        (TESTED_IF, TESTED_IF.replace("!= 'true'", "== 'false'"), "a pull request: no make test"),
+        ("name: Every test\n", "name: Every test\n    if: github.event_name == 'push'\n", "the job has if"),
+        ("name: Every test\n", "name: Every test\n    needs: gate\n", "the job has needs"),
+        ("name: Every test\n", "name: Every test\n    continue-on-error: true\n", "has continue-on-error"),
+        (PULL, "    types: [opened, labeled]", "not every pull request starts it"),
+        (PULL, f"    paths-ignore: [docs/**]\n{PULL}", "not every pull request starts it"),
+        (
+            "    branches: [main]",
+            "    branches: [main]\n    paths: [stages/**]",
+            "not every push to main starts it",
+        ),
+    ],
+)
+def test_ways_around_the_slow_tests_are_seen(old: str, new: str, way: str) -> None:
+    assert TEXT.count(old) == 1
+    assert way in "\n".join(ways_around(TEXT.replace(old, new)))
+
+
+def test_a_team_may_have_the_slow_tests_after_the_merge() -> None:
+    later = {"vars": {"SLOW_TESTS_AFTER_MERGE": "true"}}
+    ran = {who: commands_that_count(jobs()["tests"], context | later) for who, context in COMERS.items()}
+    assert {who: commands[-1] for who, commands in ran.items()} == {
+        "a pull request": "make check",
+        "a fork's pull request": "make check",  # were it given variables
+        "a push to main": "make test",
+    }
+    assert all(commands[-2] == "google-chrome --version" for commands in ran.values())
+
+
+def test_a_runner_without_a_browser_fails_before_its_tests_are_skipped() -> None:
+    before = commands_that_count(jobs()["tests"], event())
+    assert before[-2] in {f"{name} --version" for name in NAMES}
+
+
+# What may stand in a line of pytest's without choosing among the tests.
+CHOOSES_NOTHING = {"-n", "2", "--dist", "worksteal", "loadgroup", "--no-loadscope-reorder", "-rfEs"}
+
+
+def chosen(makefile: str, folder: Path) -> list[list[str]]:
+    """For each of the runs of pytest by `make test`, the words that choose tests."""
+    (folder / "Makefile").write_text(makefile, encoding="utf-8")
+    (folder / "pyproject.toml").touch()
+    (folder / "requirements.lock").touch()
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(
+        ("make", "--dry-run", "test"), cwd=folder, env=variables, capture_output=True, text=True, check=True
+    )
+    runs = [shlex.split(line) for line in done.stdout.splitlines() if " -m pytest" in line]
+    return [[word for word in run[run.index("pytest") + 1 :] if word not in CHOOSES_NOTHING] for run in runs]
+
+
+def test_make_test_runs_every_fast_and_every_slow_test(tmp_path: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert chosen(makefile, tmp_path) == [[], ["-m", "slow"]]
+    for old, new in (
+        ("-m slow -n 2 --dist", "-n 2 --dist"),
+        ("test: check ##", "test: ##"),
+        ("-m slow", "-m slow -k a"),
+    ):
+        assert old in makefile
+        assert chosen(makefile.replace(old, new), tmp_path) != [[], ["-m", "slow"]]
+
+
 def event(
     *, repository: str = REPOSITORY, trained_elsewhere: bool = False, label: str = ""
 ) -> dict[str, Any]:
@@ -156,6 +295,16 @@ def event(
         },
         "vars": {"TRAINED_ELSEWHERE": "true"} if trained_elsewhere else {},
     }
+
+
+COMERS = {
+    "a pull request": event(),
+    "a fork's pull request": event(repository="somebody/fork"),
+    "a push to main": {
+        "github": {"event_name": "push", "repository": REPOSITORY, "event": {}},
+        "vars": {},
+    },
+}
 
 
 # --- slow: its commands, on branches of a real project -----------------------------------------------------
