@@ -75,7 +75,7 @@ def test_the_schema_refuses(tmp_path: Path, old: str, new: str, complaint: str) 
     [
         ('"origin/$BASE" $FLAGS', '"origin/${{ github.head_ref }}" $FLAGS', "template-injection"),
         ("@11bd71901bbe5b1630ceea73d27597364c9af683", "@v4", "unpinned-uses"),
-        ("          persist-credentials: false\n", "", "artipacked"),
+        ("        with:\n          persist-credentials: false\n", "", "artipacked"),
         ("permissions: {} # each job names what it needs", "permissions: write-all", "excessive-permissions"),
         ("on:\n  pull_request:", "on:\n  pull_request_target:", "dangerous-triggers"),
     ],
@@ -109,6 +109,8 @@ def test_no_installer_and_no_test_sees_a_secret_and_no_code_of_the_branch_may_wr
     assert max(installers) < credentials
     assert "pytest" not in json.dumps(steps)
     assert [steps[n]["run"].split()[1] for n in installers] == ["set-up"]
+    checkouts = re.findall(r"actions/checkout@.*\n        with:\n(?:          .*\n)+", TEXT)
+    assert ["persist-credentials: false" in checkout for checkout in checkouts] == [True, True]
     rights = {name: job["permissions"] for name, job in jobs().items()}
     assert rights["tests"] == rights["gate"] == {"contents": "read"}
     assert rights["comment"] == {"actions": "read", "pull-requests": "write"}
