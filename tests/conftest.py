@@ -10,6 +10,8 @@ from filelock import FileLock
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A stage claims its GPU until its process ends, and pytest's would hold it before all that it starts.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+# Typer colours its pages for GitHub's log, and tests read them.
+os.environ.pop("GITHUB_ACTIONS", None)
 
 from tests import warm
 from tests.tiny import commit, dvc, environment, make_tiny_project
