@@ -4,7 +4,7 @@ A row's label is judged by what a model says of it that never learned it. So the
 folds, and each fold is predicted by a model that is fine-tuned on the others as stage finetune does it. All
 copies and near copies of a text are in one fold; labels are spread over the folds evenly.
 
-The out has no rows where `errors.folds` is null, and then nothing here imports torch.
+The out has no rows where `errors.folds` is null, and then nothing here imports torch, scikit-learn or SciPy.
 """
 
 from pathlib import Path
@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 
 from stages.lib.arrow import open_stream
-from stages.lib.errors.folds import deal
 from stages.lib.errors.knobs import CROSSFITTED
 from stages.lib.errors.knobs import Params as ErrorsParams
 from stages.lib.exceptions import ConfigError
@@ -23,7 +22,6 @@ from stages.lib.params import load_params
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.statistics.answers import answers
 from stages.lib.statistics.predictions import write_predictions
-from stages.lib.statistics.scores import scores
 from stages.lib.tables import replacing_folder, write_json
 from stages.lib.task import Task, read_task
 from stages.lib.training.knobs import Params
@@ -73,6 +71,8 @@ def shared_thresholds(said: "list[Answer]") -> list[float] | None:
 def numbers(
     task: Task, examples: pl.DataFrame, said: "list[Answer]", logits_NC: np.ndarray
 ) -> dict[str, Any]:
+    from stages.lib.statistics.scores import scores
+
     labels_N = array_of(examples["label"], task)
     predicted_N = answers(task, logits_NC, shared_thresholds(said))
     return {
@@ -94,6 +94,8 @@ def main(
         write_json({"folds": None, "examples": 0}, metrics)
         print("crossfit: nothing to do, errors.folds is null")
         return
+    from stages.lib.errors.folds import deal
+
     fold_N = deal(examples, pl.read_parquet(copies), folds, params.seed)
     if fold_N.max() + 1 < folds:
         raise ConfigError(

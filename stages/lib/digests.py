@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
@@ -16,6 +14,8 @@ def sha256(path: Path) -> str:
 
 def digest_of(*parts: Any) -> str:
     """16 hexadecimal digits of JSON values, Arrow tables, and folders by their files' content."""
+    import pyarrow as pa  # not for those that only ask for sha256
+
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, pa.Table):

@@ -7,7 +7,6 @@ Shapes: N examples, C labels.
 """
 
 import numpy as np
-from scipy.special import expit
 
 from stages.lib.statistics.operating import downwards
 
@@ -16,12 +15,11 @@ UNTUNED = 0.5  # where validation has no example of a label
 
 def above(logits_NC: np.ndarray, thresholds: list[float]) -> np.ndarray:
     """bool [N, C]: the labels whose probability reaches their threshold; none, if none does."""
-    return np.asarray(expit(np.asarray(logits_NC, dtype=np.float64)) >= np.array(thresholds))
+    return np.asarray(_probabilities(logits_NC) >= np.array(thresholds))
 
 
 def fit_thresholds(logits_NC: np.ndarray, labels_NC: np.ndarray) -> list[float]:
-    probabilities_NC = expit(np.asarray(logits_NC, dtype=np.float64))
-    return [best_f1_threshold(*pair) for pair in zip(probabilities_NC.T, labels_NC.T, strict=True)]
+    return [best_f1_threshold(*pair) for pair in zip(_probabilities(logits_NC).T, labels_NC.T, strict=True)]
 
 
 def best_f1_threshold(probability_N: np.ndarray, is_label_N: np.ndarray) -> float:
@@ -33,3 +31,9 @@ def best_f1_threshold(probability_N: np.ndarray, is_label_N: np.ndarray) -> floa
     precision_T, recall_T, threshold_T = precision_recall_curve(is_label_N, probability_N)
     f1_T = 2 * precision_T * recall_T / np.maximum(precision_T + recall_T, np.finfo(float).tiny)
     return downwards(float(threshold_T[f1_T[:-1].argmax()]))
+
+
+def _probabilities(logits_NC: np.ndarray) -> np.ndarray:
+    from scipy.special import expit  # a tenth of a second, which stages without several labels do without
+
+    return np.asarray(expit(np.asarray(logits_NC, dtype=np.float64)))

@@ -8,7 +8,6 @@ Geifman and El-Yaniv, "Selective Classification for Deep Neural Networks", 2017)
 import math
 
 import numpy as np
-from scipy.special import softmax
 
 from stages.lib.config import StrictModel
 
@@ -41,6 +40,8 @@ def sure_first(logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray,
 
 
 def probabilities_of(logits_NC: np.ndarray) -> np.ndarray:
+    from scipy.special import softmax  # a tenth of a second: not for those that only read operating points
+
     return np.asarray(softmax(logits_NC.astype(np.float64), axis=1))
 
 
