@@ -15,7 +15,7 @@ from pydantic import Field
 from tokenizers import Encoding, Tokenizer
 from tqdm import tqdm
 
-from stages.lib.arrow import write_stream
+from stages.lib.arrow import arrow_of, write_stream
 from stages.lib.encoders.encoding import KEEP, MAX_TOKENS, Keep, as_table, encode, load_tokenizer, uncut
 from stages.lib.encoders.tokenizer_fit import unknown_id
 from stages.lib.encoders.traits import Traits, read_traits
@@ -110,7 +110,7 @@ def tokenized(
             "id": rows["id"].to_arrow().cast(pa.string()),
             "role": rows["role"].to_arrow().cast(pa.string()),
             "label": numbers_of(rows["label"], task).to_arrow().cast(LABEL_TYPE_OF_KINDS[task.kind]),
-            "lost": pa.array(lost_N, pa.int32()),
+            "lost": arrow_of(lost_N),
         } | {name: batch[name].combine_chunks() for name in batch.column_names}
         counts.add(encodings, lost_N, tokenizers.unknown)
         yield pa.record_batch([columns[name] for name in schema.names], schema=schema)

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from stages.lib.arrow import arrow_of
 from stages.lib.behaviour.changed_texts import DIRECTION
 from stages.lib.behaviour.said import names_said
 from stages.lib.encoders.served import Served
@@ -30,7 +31,7 @@ def told_apart(tokens: pa.Table) -> np.ndarray:
 def said_once(tokens: pa.Table, numbers: np.ndarray, say: Callable[[pa.Table], np.ndarray]) -> np.ndarray:
     """[rows, C]. What reads the same is put to the model once, so that rounding makes no difference of it."""
     firsts = np.unique(numbers, return_index=True)[1]
-    said_NC = say(tokens.take(pa.array(firsts)))
+    said_NC = say(tokens.take(arrow_of(firsts)))
     return np.asarray(said_NC[numbers])
 
 

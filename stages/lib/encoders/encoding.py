@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 from tokenizers import Encoding, Tokenizer
 
+from stages.lib.arrow import arrow_of
 from stages.lib.exceptions import EncoderError
 
 MAX_TOKENS, KEEP = b"max_tokens", b"keep"  # keys in the metadata of data/tokens.arrow
@@ -58,12 +59,7 @@ def as_arrow(id_lists: Sequence[Sequence[int]]) -> pa.ListArray:
     lengths = np.fromiter(map(len, id_lists), dtype=np.int32, count=len(id_lists))
     offsets = np.concatenate([np.zeros(1, np.int32), np.cumsum(lengths, dtype=np.int32)])
     flat = np.fromiter(chain.from_iterable(id_lists), dtype=np.int32, count=int(offsets[-1]))
-    return pa.ListArray.from_arrays(_as_array(offsets), _as_array(flat))
-
-
-def _as_array(numbers: np.ndarray) -> pa.Array:
-    """int32, without a copy; pa.array would import pandas to see whether it was given some of its own."""
-    return pa.Array.from_buffers(pa.int32(), len(numbers), [None, pa.py_buffer(numbers)])
+    return pa.ListArray.from_arrays(arrow_of(offsets), arrow_of(flat))
 
 
 def max_tokens_of(tokens: pa.Table) -> int:

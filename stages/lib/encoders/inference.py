@@ -15,6 +15,7 @@ import torch
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
+from stages.lib.arrow import arrow_of, numpy_of
 from stages.lib.encoders.batching import by_length
 from stages.lib.encoders.onednn import linear_by_onednn
 from stages.lib.encoders.padding import padded
@@ -47,13 +48,13 @@ def infer(model: Any, tokens: pa.Table, batch_tokens: int, read: Read, title: st
     states_of. Without a title there is no progress bar.
     """
     arrays: list[np.ndarray] = []
-    lengths_N = np.asarray(tokens["length"])
+    lengths_N = numpy_of(tokens["length"])
     inputs_of = tokens.select(inputs_read(model, tokens.column_names))
     padding_id = padding_id_of(model)
     silent = None if title else True  # None: silent where no one watches
     with tqdm(total=len(tokens), desc=title, unit=" examples", delay=2, disable=silent) as bar:
         for rows in by_length(lengths_N, batch_tokens):
-            inputs = padded(inputs_of.take(pa.array(rows)).to_pydict(), padding_id)
+            inputs = padded(inputs_of.take(arrow_of(rows)).to_pydict(), padding_id)
             inputs = {name: values.to(model.device) for name, values in inputs.items()}
             with torch.inference_mode(), linear_by_onednn():
                 outputs = model(**inputs, output_hidden_states=True)
