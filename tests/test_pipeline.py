@@ -37,6 +37,7 @@ NOT_IMPORTED = {
         "ingest",
         "clean",
         "split",
+        "encoder",  # unless it has to find out what it is given
         "profile",
         "tokenize",
         "baseline",
@@ -55,10 +56,14 @@ NOT_IMPORTED = {
         "predict",
         "robustness",
         "explain",
+        "crossfit",
         "package",
         "report",
     ),
-    ("matplotlib", "scipy"): ("ingest", "clean", "tokenize", "encoder", "features"),
+    ("matplotlib", "scipy"): ("ingest", "clean", "tokenize", "encoder", "features", "crossfit", "package"),
+    ("scipy",): ("profile", "report"),
+    # imported once more by the process that lays the map out
+    ("cleanlab", "datasets", "sklearn.cluster", "sklearn.linear_model"): ("errors",),
 }
 
 
