@@ -38,6 +38,7 @@ APART = {
     "projects": "a copy of this project for a bench to run in",
     "side_by_side": "two whole runs, of which no row of the table asks",
     "quality": "trains for an hour; bench.training tells what came of it",
+    "same_rows": "trains for most of an hour; docs/results.md tells what came of it",
     "gpu": "needs a GPU",
     "coverage": "a trial of the intervals' statistics, not of time: half an hour, `make trials`",
     "gate": "a trial of the gate's statistics, not of time: `make trials`",
