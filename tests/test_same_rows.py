@@ -27,15 +27,14 @@ def test_a_step_in_parts_has_the_gradient_of_the_whole(model: Any) -> None:
     labels_B = torch.tensor([0, 1, 1, 0, 1])
     whole = model.train()(**inputs, labels=labels_B).loss
     whole.backward()
-    gradients = {
-        name: value.grad.clone() for name, value in model.named_parameters() if value.grad is not None
-    }
+    learnt = [value for value in model.parameters() if value.grad is not None]
+    gradients = [value.grad.clone() for value in learnt]
     model.zero_grad()
     step: Any = InParts.training_step
     loss = step(None, model, inputs | {"labels": labels_B})
     assert loss.item() == pytest.approx(whole.item(), abs=1e-6)
-    for name, value in learnt.items():
-        torch.testing.assert_close(value.grad, gradients[name], atol=1e-6, rtol=1e-4)
+    for value, gradient in zip(learnt, gradients, strict=True):
+        torch.testing.assert_close(value.grad, gradient, atol=1e-6, rtol=1e-4)
 
 
 def test_copies_are_of_test_rows_by_training_rows_alone() -> None:
