@@ -171,6 +171,10 @@ def told(runs: Runs, project: Path) -> Iterator[str]:
     for (way, seed), run in runs.items():
         f1 = f1_score(run["target"], run["said"])
         yield f"{way}, seed {seed}: F1 {f1:.3f} of {len(run):,} test rows"
+    for way in (OURS, ON_OURS):
+        if all((way, seed) in runs for seed in SEEDS):
+            first, second = (aligned(runs, way, seed, way) for seed in SEEDS)
+            yield f"{way}: its two seeds differ on {(first != second).sum()} rows"
     for old, new in ((OURS, ON_OURS), (ON_OURS, WITH_COPIES), (OURS, WITH_COPIES), (OWN_APART, OWN)):
         yield from differences(runs, old, new, task)
     rows = own(project)
@@ -192,7 +196,7 @@ def differences(runs: Runs, old: str, new: str, task: Task) -> Iterator[str]:
     seeds = [seed for seed in SEEDS if (old, seed) in runs and (new, seed) in runs]
     if not seeds:
         return
-    labels_N = runs[old, seeds[0]]["target"].to_numpy()
+    labels_N = next(run for (way, _), run in runs.items() if way == old)["target"].to_numpy()
     said = {way: np.array([aligned(runs, way, seed, old) for seed in seeds]) for way in (old, new)}
     knobs: dict[str, Any] = {"resamples": RESAMPLES, "confidence": CONFIDENCE, "seed": 1}
     for number, seed in enumerate(seeds):
@@ -205,8 +209,8 @@ def differences(runs: Runs, old: str, new: str, task: Task) -> Iterator[str]:
 
 
 def aligned(runs: Runs, way: str, seed: int, first: str) -> np.ndarray:
-    """What it says, in the order of the other way's rows."""
-    order = runs[first, seed].select("id")
+    """What it says, in the order of the rows of the first run of `first`."""
+    order = next(run for (name, _), run in runs.items() if name == first).select("id")
     said = order.join(runs[way, seed], on="id", how="left", maintain_order="left")["said"]
     if said.null_count() or len(said) != len(runs[way, seed]):
         raise AssertionError(f"{way} and {first} are not judged by the same test rows")
