@@ -39,8 +39,9 @@ class Spent(NamedTuple):
 
 WHY_NOT = (
     "each stage that reads or trains a model is a process that imports torch and transformers; what each "
-    "stage and each package takes stands below. Tried: less imported by predict, robustness, package and "
-    "report; garbage looked for less often (saved a sixth of a model's start-up). What transformers imports "
+    "stage and each package takes stands below. Tried: less imported by predict, robustness, crossfit, "
+    "package and report; the packaged encoder laid without torch; no pandas where Arrow alone would do; "
+    "garbage looked for less often (saved a sixth of a model's start-up). What transformers imports "
     "for its own part, for any model of its (torch's compiler, its tensors of many machines, SciPy's "
     "optimizers), no import of ours leaves out. The computing has halved since the goal was set, the "
     "encoder's by oneDNN, and with it the share that start-up may take"
