@@ -158,7 +158,7 @@ def by_ours(project: Path, seed: int) -> pl.DataFrame:
     set_knobs(project, {"finetune": {"seed": seed}})
     dvc(project, "repro", "predict")
     said = pl.read_parquet(project / "data/predictions/finetuned/finetuned.parquet").filter(role="test")
-    return said.select("id", target="label", said=pl.col("logits").arr.arg_max())
+    return said.select("id", target="label", said=pl.col("logits").arr.arg_max().cast(pl.Int64))
 
 
 # what came of them
