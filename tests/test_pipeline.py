@@ -63,7 +63,7 @@ NOT_IMPORTED = {
     ("matplotlib", "scipy"): ("ingest", "clean", "tokenize", "encoder", "features", "crossfit", "package"),
     ("scipy",): ("profile", "report"),
     # imported once more by the process that lays the map out
-    ("cleanlab", "datasets", "sklearn.cluster", "sklearn.linear_model"): ("errors",),
+    ("cleanlab", "datasets", "sklearn.cluster"): ("errors",),
 }
 
 
