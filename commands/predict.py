@@ -124,10 +124,11 @@ def main(
     with replacing(output) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
         table = Table(source, form)
         columns = chosen_texts(text, served.text_columns)
-        check(table, columns, added)
+        read = [name for some in columns for name in some]
+        check(table, read, added)
         write = writer(output, file, table, added)
         for rows in table.pieces(ROWS_AT_ONCE):
-            refuse_nested(table, columns, rows)
+            refuse_nested(table, read, rows)
             texts = pl.DataFrame([text_of(some, rows) for some in columns], TEXTS[: len(columns)])
             answered = list(answer.cells(said(texts)))
             for cells, more in zip(rows, answered, strict=True):
@@ -249,15 +250,15 @@ def text_of(columns: list[str], rows: list[Cells]) -> list[str]:
     return [joined(as_text(cells.get(name)) for name in columns) for cells in rows]
 
 
-def refuse_nested(table: Table, texts: list[list[str]], rows: list[Cells]) -> None:
-    for name in (name for columns in texts for name in columns):
+def refuse_nested(table: Table, texts: list[str], rows: list[Cells]) -> None:
+    for name in texts:
         if any(isinstance(cells.get(name), list | dict) for cells in rows):
             raise SourceError(f"{table.path}: '{name}' holds a list or an object; expected a text")
 
 
-def check(table: Table, texts: list[list[str]], added: list[str]) -> None:
+def check(table: Table, texts: list[str], added: list[str]) -> None:
     """Raises SourceError where a text is missing or a name taken."""
-    for name in (name for columns in texts for name in columns):
+    for name in texts:
         if name not in table.columns:
             raise SourceError(
                 f"{table.path}: no column '{name}', which the model read in training; "

@@ -468,6 +468,7 @@ def test_what_is_not_sure_is_said_and_an_option_mends_it(
         ({"text": ["message", "product", "queue"]}, r"--text: found message, product, queue; one column, or"),
         ({"label": ["quue"]}, r"no column 'quue'"),
         ({"task": "ranking"}, r"--task 'ranking': it is one of classification, regression, multi-label"),
+        ({"encoding": "klingon"}, r"--encoding: found 'klingon'; no such encoding; utf-8, cp1252 and utf-16"),
         ({"name": "../x"}, r"--name '\.\./x': A to Z"),
         ({"task": "regression", "label": ["product"]}, r"`product` holds no numbers"),
     ],

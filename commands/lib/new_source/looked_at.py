@@ -13,6 +13,7 @@ from commands.lib.new_source.column_names import GROUP, ID, LABEL, TEXT, TIME, h
 from commands.lib.new_source.columns import Column, number_in
 from commands.lib.new_source.delimiting import how_delimited
 from commands.lib.new_source.given import Given, suffix_of
+from commands.lib.table_files import form_of
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.plain_texts import open_text
 from stages.lib.readers.reading import DELIMITERS, QUOTING, TYPES, layout_of, read_rows
@@ -73,7 +74,7 @@ def _layout(given: Given, encoding: str | None) -> tuple[Layout, Looked]:
     kind = "documents" if given.documents else TYPES.get(suffix_of(path), "csv")
     try:
         alike = [file for file, _ in given.files] if given.documents else []
-        layout = layout_of(path, Format.model_validate({"type": kind, "encoding": encoding}), None, alike)
+        layout = layout_of(path, form_of(type=kind, encoding=encoding), None, alike)
     except SourceError as error:
         more = " (or say --encoding)" if "encoding" in str(error) else ""
         raise SourceError(f"{error}{more}") from None
