@@ -48,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         status, body, length = self.answers.get(self.path, (404, b"no", 2))
         if not status:
-            return time.sleep(0.2)
+            return time.sleep(9)
         self.send_response(status)
         self.send_header("Content-Length", str(length))
         self.end_headers()
