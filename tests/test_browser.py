@@ -732,7 +732,10 @@ def test_the_scheme_may_change_while_the_page_is_open(visits: Visits, made: dict
     page = visits.open(made["regression"].path)
     before = plot(page, "[plot.background_fill_color, ...data.color]")
     page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(100)
+    for _ in range(100):  # the policy forbids wait_for_function
+        page.wait_for_timeout(50)
+        if plot(page, "plot.background_fill_color") != before[0]:
+            break
     after = plot(page, "[plot.background_fill_color, ...data.color]")
     assert (before[0], after[0]) == ("#ffffff", "#16181c")
     assert before[1:] != after[1:]
