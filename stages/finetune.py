@@ -10,7 +10,8 @@ thus answers in the labels' own unit. The losses of its curve are in variances: 
 would have.
 """
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,11 +22,11 @@ from scmrepo.exceptions import SCMError
 from transformers import AutoTokenizer
 
 from stages.lib.cleaning.steps import Cleaning, read_cleaning
+from stages.lib.disk import told_of
 from stages.lib.encoders.encoding import CUT_FROM, keep_of, max_tokens_of
 from stages.lib.encoders.heads import Scale, last_layer, rescale
 from stages.lib.encoders.inference import infer, quieten_transformers
 from stages.lib.encoders.served import Served, write_served
-from stages.lib.exceptions import RunError
 from stages.lib.labels import array_of
 from stages.lib.params import load_params
 from stages.lib.stage import InPath, OutPath, run
@@ -116,15 +117,25 @@ def main(
     return None
 
 
-def curve_in(folder: Path) -> Live:
-    """Raises RunError where git has no commit: DVCLive asks for the one that a run began from."""
+class Curve(Live):  # type: ignore[misc]
+    """DVCLive asks for the commit that an experiment begins from, and fails where git has none yet.
+
+    It needs it for experiments alone, and DVC makes none without a commit.
+    """
+
+    def _init_dvc(self) -> None:
+        with suppress(SCMError):
+            super()._init_dvc()
+
+
+@contextmanager
+def curve_in(folder: Path) -> Iterator[Live]:
+    live = Curve(str(folder), dvcyaml=None, save_dvc_exp=False)
     try:
-        return Live(str(folder), dvcyaml=None, save_dvc_exp=False)
-    except SCMError as error:
-        raise RunError(
-            f"git does not tell which commit this training begins from ({error}); in a new repository commit "
-            "first: `git add --all` and `git commit -m Begin`, then go on with `dvc repro`"
-        ) from error
+        yield live
+    finally:
+        with told_of(folder):
+            live.end()
 
 
 def served_as(material: Material, cleaning: Cleaning, fitted: Fitted) -> Served:

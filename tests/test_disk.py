@@ -5,17 +5,24 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
+from safetensors import SafetensorError
 
 from stages.lib.disk import told_of
+from stages.lib.exceptions import CheckpointError, SourceError
+from stages.lib.remotes import kaggle, kaggle_client, kaggle_errors
+from stages.lib.remotes.hub_errors import explained
 from stages.lib.tables import replacing, replacing_folder, scratch_folder, write_json, write_parquet
+from stages.lib.training.checkpoints import Checkpoints
 
 RUST = "ComputeError: failed to write: No space left on device (os error 28)"
 
 
-def within(context: AbstractContextManager[object], error: Exception) -> None:
+def within(context: AbstractContextManager[Any], error: Exception) -> None:
     with context:
         raise error
 
@@ -48,6 +55,78 @@ def test_any_other_error_stays_as_it_is(error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         within(told_of(Path("table")), error)
     assert raised.value is error
+
+
+def wrapped(cause: Exception) -> Exception:
+    """As clients raise it: from what happened, in words of their own."""
+    error = RuntimeError("an error occurred while the dataset was generated")
+    error.__cause__ = cause
+    return error
+
+
+OF_A_CLIENT = [
+    OSError(errno.ENOSPC, "no space"),
+    OSError(errno.EDQUOT, "quota exceeded"),
+    OSError(errno.EROFS, "read-only"),
+    RuntimeError(RUST),
+    wrapped(OSError(errno.ENOSPC, "no space")),
+]
+
+
+@pytest.mark.parametrize("error", OF_A_CLIENT, ids=repr)
+def test_it_is_none_of_the_hubs_doing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", "/a/cache")
+    with pytest.raises(OSError, match=r"Errno") as raised:
+        within(explained("a dataset", SourceError), error)
+    assert raised.value.filename == "/a/cache"
+    with pytest.raises(OSError, match=r"Errno") as raised:
+        within(explained("a dataset", SourceError, Path("/another")), error)
+    assert raised.value.filename == "/another"
+
+
+@pytest.mark.parametrize("error", OF_A_CLIENT, ids=repr)
+def test_nor_of_kaggles(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fetched(*_: object) -> Path:
+        raise error
+
+    monkeypatch.setattr(kaggle_client, "fetched", fetched)
+    monkeypatch.setattr(kaggle_errors, "get_cache_folder", lambda: "/a/cache")
+    with pytest.raises(OSError, match=r"Errno") as raised:
+        kaggle.fetched_folder("nlp-getting-started", "train.csv", Path("data/sources/mine"))
+    assert raised.value.filename == "/a/cache"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            SafetensorError("I/O error: Disk quota exceeded (os error 122)"),
+            "your share of the disk is used up",
+        ),
+        (OSError(errno.EROFS, "read-only"), "the disk is read-only; no earlier one stands: make it writable"),
+        (
+            OSError(errno.ENOSPC, "no space"),
+            "the disk is full; no earlier one stands: free some space and run",
+        ),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0"), None),
+        (FileNotFoundError(errno.ENOENT, "no such file"), None),
+    ],
+    ids=repr,
+)
+def test_a_checkpoint_is_told_as_such(tmp_path: Path, error: Exception, message: str | None) -> None:
+    """Here is space: what names no fault of the disk is none."""
+    with pytest.raises(CheckpointError if message else type(error), match=message):
+        within(Checkpoints(tmp_path).saving(6, {}), error)
+
+
+def test_torchs_error_has_no_number_so_the_disk_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    with pytest.raises(CheckpointError, match="checkpoint-6: the disk is full"):
+        within(Checkpoints(tmp_path).saving(6, {}), RuntimeError("PytorchStreamWriter failed writing file"))
+    with pytest.raises(FileNotFoundError):
+        within(Checkpoints(tmp_path).saving(6, {}), FileNotFoundError(errno.ENOENT, "no such file"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

@@ -1,6 +1,7 @@
 import json
 import random
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from stages.lib.arrow import open_stream
 from stages.lib.cleaning.steps import Cleaning, write_cleaning
 from stages.lib.encoders.inference import infer, load
 from stages.lib.encoders.served import read_served
-from stages.lib.exceptions import ConfigError, RunError
+from stages.lib.exceptions import ConfigError
 from stages.lib.kinds import Kind
 from stages.lib.labels import NAME_TYPE_OF_KINDS
 from stages.lib.tables import write_parquet
 from stages.lib.task import write_task
+from stages.lib.training.journal import Journal, Plan, Watchers
 from stages.lib.training.knobs import Params
 from tests.predicted import task_of
 from tests.tiny import git, sentence, write_encoder
@@ -241,11 +243,33 @@ def test_the_curve_goes_through_dvclive(folder: Path) -> None:
     assert not Path("dvc.yaml").exists()
 
 
-def test_git_without_a_commit_is_told_before_anything_is_trained(folder: Path) -> None:
-    git(folder, "init", "--quiet")
-    with pytest.raises(RunError, match=r"which commit this training begins from \(Empty git repo\)"):
-        run_stage()
-    assert not Path("model").exists()
+def test_git_without_a_commit_has_its_curve_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an export of the tree has, in which `git init` was all: DVCLive asks for a commit."""
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    with finetune.curve_in(Path("curve")) as live:
+        live.step = 5
+        live.log_metric("train/loss", 0.5)
+    assert Path("curve/plots/metrics/train/loss.tsv").read_text() == "step\tloss\n5\t0.5\n"
+    assert json.loads(Path("curve/metrics.json").read_text()) == {"train": {"loss": 0.5}, "step": 5}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_under_the_curve_is_told_with_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a step, and at the end, which writes the summary once more."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "curve"
+    state = {"step": 5, "curve": [(5, {"train/loss": 0.5})], "scores": [], "loss": 0.0}
+    stack = ExitStack()
+    live = stack.enter_context(finetune.curve_in(folder))
+    (folder / "metrics.json").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as at_a_step:
+        Journal(Plan(5, 5, 5, 5, 5, None, "accuracy", False), Watchers(live), True).begin(state)
+    with pytest.raises(OSError, match="No space left") as at_the_end:
+        stack.close()
+    assert at_a_step.value.filename == at_the_end.value.filename == str(folder)
 
 
 def test_the_head_carries_the_temperature(folder: Path) -> None:

@@ -3,7 +3,6 @@
 Its paths are options, its errors are messages, its time goes to a log.
 """
 
-import errno
 import json
 import sys
 import time
@@ -14,18 +13,12 @@ from typing import Annotated
 import psutil
 import typer
 
-from stages.lib.disk import number_of
+from stages.lib.disk import FAULTS, number_of
 from stages.lib.exceptions import TextrailError
 
 InPath = Annotated[Path, typer.Option(help="read: a dep in dvc.yaml", show_default=False)]
 OutPath = Annotated[Path, typer.Option(help="written: an out in dvc.yaml", show_default=False)]
 
-FAULTS_OF_THE_DISK = {
-    errno.ENOSPC: "the disk is full; free some space",
-    errno.EDQUOT: "your share of the disk is used up; free some space",
-    errno.EROFS: "the disk is read-only; make it writable",
-    errno.EACCES: "you may not read or write this; change its permissions, or the folder's,",
-}
 TIMINGS = Path(".textrail/timings.jsonl")  # ignored by git and DVC: no time ever enters an out
 
 
@@ -41,11 +34,12 @@ def run(main: Callable[..., None]) -> None:
     except TextrailError as error:
         _fail(name, str(error))
     except OSError as error:
-        if (number := number_of(error)) not in FAULTS_OF_THE_DISK:
+        if (number := number_of(error)) not in FAULTS:
             raise
+        wrong, mending = FAULTS[number]
         where = error.filename2 or error.filename or Path.cwd()  # of a copy the second is written to
         again = "run `dvc repro` again" if room == "stages" else "run this again"
-        _fail(name, f"{where}: {FAULTS_OF_THE_DISK[number]} and {again}")
+        _fail(name, f"{where}: {wrong}; {mending} and {again}")
     except SystemExit as ending:
         if room == "stages" and ending.code in (0, None):
             _log_time(name)

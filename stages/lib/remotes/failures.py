@@ -1,7 +1,10 @@
-"""What an error of a client holds: the errors behind it, the server's answer, a line to show."""
+"""What an error of a client holds: the errors behind it, a full disk, the server's answer, a line to show."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
+
+from stages.lib.disk import named, takes_no_more
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -10,6 +13,14 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     while seen is not None:
         yield seen
         seen = seen.__cause__ or seen.__context__
+
+
+def full_disk(error: BaseException, cache: Path) -> OSError | None:
+    """Where a disk that takes no more is behind it, which is none of the server's doing.
+
+    Clients wrap it, and seldom name the file: then it is `cache`, where they write.
+    """
+    return next((named(cause, cache) for cause in causes(error) if takes_no_more(cause)), None)
 
 
 def status_of(error: Any) -> int | None:

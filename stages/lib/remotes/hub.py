@@ -115,6 +115,7 @@ def _prepared(dataset: str, config: str | None, revision: str) -> Any:
         if refusal is None and not _is_prepared(builder):
             fetch(dataset, revision, (url for urls in builder.config.data_files.values() for url in urls))
             verify(dataset, revision)
+    with explained(what, SourceError, Path(builder.cache_dir)):
         try:
             builder.download_and_prepare()
         except Exception:

@@ -3,19 +3,22 @@
 Imports no client until something failed.
 """
 
-import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from stages.lib.exceptions import TextrailError
-from stages.lib.remotes.failures import causes, first_line, status_of
+from stages.lib.remotes.failures import causes, first_line, full_disk, status_of
 from stages.lib.remotes.patience import asked_pause_s
 
 
 @contextmanager
-def explained(what: str, kind: type[TextrailError]) -> Iterator[None]:
-    """Turn whatever the Hub's clients raise within the block into one `kind` about `what`."""
+def explained(what: str, kind: type[TextrailError], cache: Path | None = None) -> Iterator[None]:
+    """Turn whatever the Hub's clients raise within the block into one `kind` about `what`.
+
+    A full disk stays an OSError; it is that of `cache`, by default of the Hub's own, where nothing is named.
+    """
     try:
         yield
     except TextrailError:
@@ -24,9 +27,15 @@ def explained(what: str, kind: type[TextrailError]) -> Iterator[None]:
         for cause in causes(error):
             if isinstance(cause, TextrailError):  # raised within the client, which wrapped it
                 raise cause from None
-        if any(getattr(cause, "errno", None) == errno.ENOSPC for cause in causes(error)):
-            raise  # a full disk is none of the Hub's doing
+        if full := full_disk(error, cache or _cache()):
+            raise full from error
         raise kind(f"{what}: {_reason(error)}") from error
+
+
+def _cache() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
 
 
 def _reason(error: BaseException) -> str:

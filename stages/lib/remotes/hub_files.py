@@ -15,6 +15,7 @@ import datasets
 import fsspec
 from huggingface_hub import HfApi, HfFileSystem, RepoFile, constants, hf_hub_download
 
+from stages.lib.disk import told_of
 from stages.lib.exceptions import SourceError
 
 PATHS_AT_ONCE = 200  # in one question
@@ -65,7 +66,8 @@ class VerifiedFiles(HfFileSystem):
         # not as `with`: who reads it closes it
         file = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self.get_file(path, outfile=file)
+            with told_of(Path(tempfile.gettempdir())):
+                self.get_file(path, outfile=file)
             file.seek(0)
             wrong = _difference(file, known[0] if known else None)
             if wrong:

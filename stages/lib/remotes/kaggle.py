@@ -3,7 +3,6 @@
 The client is imported where it is needed: files that are there need none of it.
 """
 
-import errno
 import logging
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from io import StringIO
 from pathlib import Path, PurePosixPath
 
 from stages.lib.exceptions import ConfigError, SourceError
+from stages.lib.remotes.failures import full_disk
 
 SITE = "https://www.kaggle.com"
 
@@ -69,10 +69,10 @@ def _asking(what: str, kaggle: str, otherwise: str = "") -> Iterator[None]:
         with _quiet():
             yield
     except Exception as error:  # its own, those of requests and zipfile, OSError; all end in one message
-        if getattr(error, "errno", None) == errno.ENOSPC:
-            raise  # a full disk is none of Kaggle's doing
-        from stages.lib.remotes.kaggle_errors import reason
+        from stages.lib.remotes.kaggle_errors import cache_folder, reason
 
+        if full := full_disk(error, cache_folder()):
+            raise full from error
         after = f"; {otherwise}" if otherwise else ""
         raise SourceError(f"{what}: {reason(error, page_of(kaggle))}{after}") from error
 

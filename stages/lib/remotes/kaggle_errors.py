@@ -5,9 +5,11 @@ Imported once something failed, since it takes the client along.
 
 import os
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import requests
+from kagglehub.config import get_cache_folder
 from kagglehub.exceptions import DataCorruptionError, UnauthenticatedError
 
 from stages.lib.remotes.failures import causes, first_line, status_of
@@ -15,6 +17,10 @@ from stages.lib.remotes.patience import asked_pause_s
 
 SECRETS = ("KAGGLE_API_TOKEN", "KAGGLE_KEY", "KAGGLE_USERNAME")
 TOKEN = "make a token at https://www.kaggle.com/settings/api and set KAGGLE_API_TOKEN to it"
+
+
+def cache_folder() -> Path:
+    return Path(get_cache_folder())
 
 
 def reason(error: Exception, page: str) -> str:

@@ -4,6 +4,7 @@ They lie outside the outs, which DVC deletes before a run, and outside the throw
 a folder whose name is a hash of all that decides what the run computes.
 """
 
+import errno
 import json
 import shutil
 import sys
@@ -18,6 +19,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from stages.lib.digests import sha256
+from stages.lib.disk import FAULTS, TAKES_NO_MORE, number_of
 from stages.lib.exceptions import CheckpointError
 from stages.lib.tables import replacing, write_text
 
@@ -66,15 +68,19 @@ class Checkpoints:
     def _told_when_full(self, path: Path) -> Iterator[None]:
         try:
             yield
-        except (OSError, RuntimeError, SafetensorError):
-            if shutil.disk_usage(self.folder).free >= ALMOST_NOTHING:
+        except (OSError, RuntimeError, SafetensorError) as error:
+            number = number_of(error)
+            # torch gives no number, and a disk without space must be asked itself
+            if number == 0 and shutil.disk_usage(self.folder).free < ALMOST_NOTHING:
+                number = errno.ENOSPC
+            if number not in TAKES_NO_MORE:
                 raise
             shutil.rmtree(path, ignore_errors=True)
             kept = self.newest()
             stands = "no earlier one stands" if kept is None else f"{kept.name} stands"
+            wrong, mending = FAULTS[number]
             raise CheckpointError(
-                f"{path}: the disk is full; {stands}: free some space and run `dvc repro` again, which goes "
-                "on from there"
+                f"{path}: {wrong}; {stands}: {mending} and run `dvc repro` again, which goes on from there"
             ) from None
 
     def best(self, step: int) -> Path:

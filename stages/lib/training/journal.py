@@ -5,11 +5,13 @@ All of it goes into each checkpoint, so a run that goes on after it was killed h
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
 from accelerate.utils import reduce
 
+from stages.lib.disk import told_of
 from stages.lib.training.launching import end_if_orphaned
 from stages.lib.training.progress import Progress
 
@@ -141,9 +143,10 @@ class Journal:
         if live is None:
             return
         live.step = step
-        for name, value in values.items():
-            live.log_metric(name, value)
-        live.make_summary()  # else nobody sees a number before the end
+        with told_of(Path(live.dir)):
+            for name, value in values.items():
+                live.log_metric(name, value)
+            live.make_summary()  # else nobody sees a number before the end
 
     def _report(self, epoch: int, score: float) -> None:
         if self.watchers.on_score is not None:
