@@ -176,6 +176,7 @@ def test_a_file_that_names_no_column_is_refused(tmp_path: Path, name: str, conte
             b"text\n" + b"\xcf\xf0\xe8\xe2\xe5\xf2 \xe2\xe0\xec\n" * 20,
             r"--encoding cp1251, or utf-8 to be told of the first such row$",
         ),
+        ("in.csv.gz", gzip.compress(b"a" * 70_000_000, mtime=0), "and is it written as the options say"),
         ("in.csv", b"version https://git-lfs.github.com/spec/v1\n", "run `git lfs pull`"),
         ("none.csv", None, r"none\.csv: no such file"),
     ],

@@ -6,9 +6,7 @@ and JSON Lines are written. A few thousand rows are held at a time.
 
 import csv
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,8 +14,10 @@ from typing import Any, TextIO
 from pydantic import ValidationError
 from tqdm import tqdm
 
+from stages.lib.config import rule_of
 from stages.lib.exceptions import ConfigError, SourceError
 from stages.lib.readers.archives import located
+from stages.lib.readers.asking import Asker
 from stages.lib.readers.delimited import header_of, other_delimiter
 from stages.lib.readers.reading import DELIMITERS, TYPES, layout_of, rows_if_any
 from stages.lib.readers.rows import BLANK, Row
@@ -31,14 +31,20 @@ Write = Callable[[Cells, Added], None]
 WRITTEN = ("csv", "tsv", "jsonl")
 
 
+def _as_option(key: str, value: str) -> str:
+    return "--no-quoting" if (key, value) == ("quoting", "false") else f"--{key} {value}"
+
+
+OPTIONS = Asker("", _as_option, "the options say", lambda _: "to be told of the first such row")
+
+
 def form_of(**stated: str | bool | None) -> Format:
     """How the user says that a file is written, what is None left open. Raises ConfigError."""
     try:
         return Format.model_validate({key: value for key, value in stated.items() if value is not None})
     except ValidationError as error:
         problem = error.errors()[0]
-        rule = problem["msg"].removeprefix("Value error, ").replace("Input should", "should")
-        raise ConfigError(f"--{problem['loc'][0]}: found {problem['input']!r}; {rule}") from None
+        raise ConfigError(f"--{problem['loc'][0]}: found {problem['input']!r}; {rule_of(problem)}") from None
 
 
 class Table:
@@ -52,9 +58,8 @@ class Table:
         if not located(path)[0].is_file():
             raise SourceError(f"{path}: no such file")
         self.path, self.blank = path, 0  # lines passed over
-        with _said_as_options():
-            self.layout = layout_of(path, form, None)._replace(whole=True)
-            columns = header_of(path, self.layout) if self.layout.type in DELIMITERS else []
+        self.layout = layout_of(path, form, None, asker=OPTIONS)._replace(whole=True)
+        columns = header_of(path, self.layout) if self.layout.type in DELIMITERS else []
         rows = self._rows()
         first = next(rows, None)
         self.columns = columns if first is None else list(first)
@@ -71,17 +76,16 @@ class Table:
 
     def doubt(self) -> str:
         """What to say where the columns are not those expected; empty where nothing speaks of it."""
-        return as_options(other_delimiter(self.columns)) if self.layout.type in DELIMITERS else ""
+        return other_delimiter(self.columns, OPTIONS) if self.layout.type in DELIMITERS else ""
 
     def _rows(self) -> Iterator[Cells]:
         known: set[str] | None = None
-        with _said_as_options():
-            for row in rows_if_any(self.path, self.layout, []):
-                if row.fault == BLANK:
-                    self.blank += 1
-                    continue
-                known = known or set(row.cells)
-                yield self._checked(row, known)
+        for row in rows_if_any(self.path, self.layout, []):
+            if row.fault == BLANK:
+                self.blank += 1
+                continue
+            known = known or set(row.cells)
+            yield self._checked(row, known)
 
     def _checked(self, row: Row, known: set[str]) -> Cells:
         where = self.path if row.line is None else f"{self.path}:{row.line}"
@@ -94,21 +98,6 @@ class Table:
                 "has none"
             )
         return row.cells
-
-
-@contextmanager
-def _said_as_options() -> Iterator[None]:
-    """A message says what to state in source.yaml, where here the command line is asked."""
-    try:
-        yield
-    except SourceError as error:
-        raise SourceError(as_options(str(error))) from None
-
-
-def as_options(message: str) -> str:
-    message = message.replace(" in source.yaml", "").replace("format: {quoting: false}", "--no-quoting")
-    message = re.sub("to have .* set aside", "to be told of the first such row", message)
-    return re.sub(r"format: \{(\w+): (.+?)\}", r"--\1 \2", message)
 
 
 def writer(path: Path, file: TextIO, table: Table, added: list[str]) -> Write:

@@ -5,6 +5,7 @@ An error names the file, the line, the key, the rule and the nearest right spell
 
 import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,8 +75,12 @@ def _describe(path: Path, prefix: tuple[str, ...], model: type[BaseModel], probl
             meant = _nearest(str(problem["input"]), known, lead="should be one of")
             return f"{where}: found {_briefly(problem['input'])}{meant}"
         case _:
-            rule = problem["msg"].removeprefix("Value error, ").replace("Input should", "should")
-            return f"{where}: found {_briefly(problem['input'])}; {rule}"
+            return f"{where}: found {_briefly(problem['input'])}; {rule_of(problem)}"
+
+
+def rule_of(problem: Mapping[str, Any]) -> str:
+    """What pydantic expected, as our messages say it."""
+    return str(problem["msg"]).removeprefix("Value error, ").replace("Input should", "should")
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from stages.lib.exceptions import SourceError
 from stages.lib.listing import listed
+from stages.lib.readers.asking import Asker
 from stages.lib.source_keys import nearest
 
 PACKED = (".gz", ".gzip", ".zst", ".zstd")  # suffixes behind which a name goes on
@@ -65,8 +66,8 @@ def members(archive: Path) -> dict[str, zipfile.ZipInfo]:
     return _opened(archive)[1]
 
 
-def open_bytes(path: Path, *, lines: bool = False) -> io.BufferedReader:
-    """What the file holds, unpacked. With `lines`, one that goes on and on without a line end is refused.
+def open_bytes(path: Path, *, lines: Asker | None = None) -> io.BufferedReader:
+    """What the file holds, unpacked. Where somebody asks for `lines`, one without an end is refused.
 
     Opening and reading raise SourceError where it cannot be read, is damaged, cut short or encrypted.
     """
@@ -164,7 +165,7 @@ class _Checked(io.RawIOBase):
     """A stream whose damage is a SourceError."""
 
     def __init__(
-        self, path: Path, stream: IO[bytes], file: IO[bytes], packed_bytes: int, lines: bool
+        self, path: Path, stream: IO[bytes], file: IO[bytes], packed_bytes: int, lines: Asker | None
     ) -> None:
         super().__init__()
         self._path, self._stream, self._file, self._lines = path, stream, file, lines
@@ -186,17 +187,17 @@ class _Checked(io.RawIOBase):
                 "what it should be, unpack it yourself and lay the file here"
             )
         if self._lines:
-            self._count_line(data)
+            self._count_line(data, self._lines)
         buffer[: len(data)] = data
         return len(data)
 
-    def _count_line(self, data: bytes) -> None:
+    def _count_line(self, data: bytes, asker: Asker) -> None:
         last = max(data.rfind(b"\n"), data.rfind(b"\r"))
         self._since_line_end = len(data) - last - 1 if last >= 0 else self._since_line_end + len(data)
         if self._since_line_end > LONGEST_LINE:
             raise SourceError(
                 f"{self._path}: more than {LONGEST_LINE:,} bytes without a line end: is it text, and is it "
-                "written as source.yaml says?"
+                f"written as {asker.says}?"
             )
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.lib.exceptions import SourceError
+from stages.lib.readers.asking import Asker
 from stages.lib.readers.plain_texts import open_text
 from stages.lib.readers.rows import (
     BLANK,
@@ -72,20 +73,21 @@ def _csv_reader(file: io.TextIOBase, layout: Layout) -> Any:
 def _check_header(where: str, columns: list[str], wanted: list[str], layout: Layout) -> list[str]:
     if not is_text("".join(columns)):
         raise SourceError(
-            f"{where}: the header is {not_decoded(layout.encoding)}; state format: {{encoding: ...}}"
+            f"{where}: the header is {not_decoded(layout.encoding)}; "
+            f"state {layout.asker.stated('encoding', '...')}"
         )
     check_names(where, columns)
-    check_columns(where, columns, wanted, "" if layout.is_own else other_delimiter(columns))
+    check_columns(where, columns, wanted, "" if layout.is_own else other_delimiter(columns, layout.asker))
     return columns
 
 
-def other_delimiter(columns: list[str]) -> str:
+def other_delimiter(columns: list[str], asker: Asker) -> str:
     """What to say of a header that is a single name, or looks so."""
     found = next((mark for mark in (";", "\t", "|", ",") if mark in columns[0]), None) if columns else None
     if len(columns) != 1 or found is None:
         return ""
     shown = '"\\t"' if found == "\t" else f'"{found}"'
-    return f"; are the columns divided otherwise? Say format: {{delimiter: {shown}}}"
+    return f"; are the columns divided otherwise? Say {asker.stated('delimiter', shown)}"
 
 
 def _faulty(line: int, fields: list[str], columns: list[str], layout: Layout) -> Row:
@@ -108,7 +110,8 @@ def _broken_quote(path: Path, layout: Layout, lines_before: int) -> SourceError:
     found = re.match(whole_fields, text)
     place = 0 if found is None else found.end()
     line = lines_before + 1 + len(re.findall(r"\r\n|\r|\n", text[:place]))
-    plain = ", or, where quotes are plain text, say so in source.yaml: format: {quoting: false}"
+    asker = layout.asker
+    plain = f", or, where quotes are plain text, say so{asker.place}: {asker.stated('quoting', 'false')}"
     mending = f"write a quote inside a quoted cell twice{'' if layout.is_own else plain}"
     return SourceError(
         f"{path}:{line}: the quote that opens here is never closed, or text follows where it closes: "

@@ -1,4 +1,4 @@
-"""In which encoding a text is written, where source.yaml leaves it open.
+"""In which encoding a text is written, where nobody stated it.
 
 A byte order mark decides; what is valid UTF-8 is UTF-8, and so is a text with a few broken characters among
 valid ones. The rest is judged by a bounded sample, from all over the files. Where two readings are left, that
@@ -14,6 +14,7 @@ from pathlib import Path
 from stages.lib.exceptions import SourceError
 from stages.lib.listing import listed
 from stages.lib.readers.archives import open_bytes
+from stages.lib.readers.asking import SOURCE_YAML, Asker
 from stages.lib.readers.old_encodings import Reading, decoded, readings_of
 from stages.lib.readers.rows import ESCAPE, escaped
 
@@ -32,7 +33,7 @@ MIXED = 0.1
 CHUNKS, OF_A_CHUNK, FRAGMENT_BYTES = 16, 16, 2**10
 
 
-def encoding_of(paths: Sequence[Path]) -> str:
+def encoding_of(paths: Sequence[Path], asker: Asker = SOURCE_YAML) -> str:
     """The encoding in which all these files are written. Raises SourceError where it cannot be told."""
     tally = _Tally()
     for path in paths:
@@ -40,19 +41,19 @@ def encoding_of(paths: Sequence[Path]) -> str:
             tally.add(stream)
     if len(tally.marked) == 1 and not tally.unmarked:
         return tally.marked.pop()
-    found = _without_mark(paths, tally)
+    found = _without_mark(paths, tally, asker)
     if tally.marked - {found}:
         raise SourceError(f"{paths[0]} and others of its pattern are not in one encoding; name them apart")
     return found
 
 
-def _without_mark(paths: Sequence[Path], tally: "_Tally") -> str:
+def _without_mark(paths: Sequence[Path], tally: "_Tally", asker: Asker) -> str:
     wide = _wide(tally.head)
     if wide and not (tally.broken == 0 and tally.zeros < tally.bytes / 4):
         return wide
     if tally.broken == 0 or tally.valid >= tally.broken:
         return "utf-8-sig"
-    return _legacy(paths)
+    return _legacy(paths, asker)
 
 
 class _Tally:
@@ -109,7 +110,7 @@ def _wide(head: bytes) -> str | None:
     return name if re.search("[\r\n]", text) and not re.search("[\x00-\x08\x0e-\x1f\x7f]", text) else None
 
 
-def _legacy(paths: Sequence[Path]) -> str:
+def _legacy(paths: Sequence[Path], asker: Asker) -> str:
     sample = list(_fragments(paths))
     # a fragment of that many bytes may end within a character; any other ends with its line
     fragments = [each for each in sample if decoded(each, "utf-8", final=len(each) < FRAGMENT_BYTES) is None]
@@ -118,24 +119,25 @@ def _legacy(paths: Sequence[Path]) -> str:
     if readings and len(sample) - len(fragments) > max(1, MIXED * len(sample)):
         raise SourceError(
             f"{where}: written in two encodings: parts of it are UTF-8, others {readings[0].encoding}; write "
-            "it in one, or state format: {encoding: utf-8} to have the other rows set aside"
+            f"it in one, or state {asker.stated('encoding', 'utf-8')} {asker.spared('the other rows')}"
         )
     if len(readings) == 1:
         return readings[0].encoding
-    raise SourceError(f"{where}: {_doubt(readings, fragments)}")
+    raise SourceError(f"{where}: {_doubt(readings, fragments, asker)}")
 
 
-def _doubt(readings: list[Reading], fragments: list[bytes]) -> str:
+def _doubt(readings: list[Reading], fragments: list[bytes], asker: Asker) -> str:
     if not readings:
         line = escaped(next(iter(fragments), b"").decode("ascii", ESCAPE))
         return (
-            f"not text in any encoding that can be told: {_around(line)!r}; state format: {{encoding: ...}} "
-            "in source.yaml, or format: {type: ...} if it is no plain text"
+            f"not text in any encoding that can be told: {_around(line)!r}; "
+            f"state {asker.stated('encoding', '...')}{asker.place}, "
+            f"or {asker.stated('type', '...')} if it is no plain text"
         )
     ways = ", as ".join(f"{reading.encoding} it reads {_around(reading.text)!r}" for reading in readings[:4])
     return (
-        f"its encoding cannot be told for sure: as {ways}; state the right one in source.yaml: "
-        f"format: {{encoding: {readings[0].encoding}}}, or utf-8 to have such rows set aside"
+        f"its encoding cannot be told for sure: as {ways}; state the right one{asker.place}: "
+        f"{asker.stated('encoding', readings[0].encoding)}, or utf-8 {asker.spared('such rows')}"
     )
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from stages.lib.exceptions import SourceError
+from stages.lib.readers.asking import Asker
 from stages.lib.readers.plain_texts import open_text
 from stages.lib.readers.rows import BLANK, Layout, Row, check_columns, escaped, is_text, not_decoded
 
 READ_AT_ONCE = 2**16  # characters
 LONGEST_VALUE = 2**26  # characters of one element, or of an object of columns
 SPACE = re.compile(r"[ \t\r\n]*")
-LINES = "format: {type: jsonl}"
 LINE_ENDS = re.compile(r"\r\n|\r|\n")
 SHAPES = (
     'an array of objects: [{"text": ...}, ...]; an object with one such array: {"data": [...]}; or an object '
@@ -96,8 +96,8 @@ def is_json_lines(path: Path, encoding: str) -> bool:
 class _Text:
     """The part of a file that is being taken apart."""
 
-    def __init__(self, path: Path, file: io.TextIOBase) -> None:
-        self._path, self._file = path, file
+    def __init__(self, path: Path, file: io.TextIOBase, asker: Asker) -> None:
+        self._path, self._file, self._lines = path, file, asker.stated("type", "jsonl")
         self.line, self._read, self._place = 1, "", 0
 
     def peek(self) -> str:
@@ -130,7 +130,7 @@ class _Text:
     def error(self, what: str) -> SourceError:
         shown = escaped(self._read[self._place : self._place + 30])
         return SourceError(
-            f"{self._path}:{self.line}: {what}: {shown!r}; if it is one object a line, say {LINES}"
+            f"{self._path}:{self.line}: {what}: {shown!r}; if it is one object a line, say {self._lines}"
         )
 
     def _more(self, characters: int) -> bool:
@@ -138,7 +138,7 @@ class _Text:
         if len(self._read) > LONGEST_VALUE:
             raise SourceError(
                 f"{self._path}:{self.line}: one value has more than {LONGEST_VALUE:,} characters; write one "
-                f"object a line and say {LINES}"
+                f"object a line and say {self._lines}"
             )
         read = self._file.read(characters)
         self._read += read
@@ -160,7 +160,7 @@ def _decoded(text: str, place: int) -> tuple[Any, int, str | None]:
 def read_json(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
     seen: dict[str, None] = {}
     with open_text(path, layout, lines=False) as file:
-        text = _Text(path, file)
+        text = _Text(path, file, layout.asker)
         first = text.peek()
         for row in _elements(text, layout) if first == "[" else _of_columns(text) if first else ():
             seen.update(dict.fromkeys(row.cells))

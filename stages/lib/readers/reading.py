@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from stages.lib.exceptions import SourceError
 from stages.lib.readers.archives import open_bytes, telling_name
+from stages.lib.readers.asking import SOURCE_YAML, Asker
 from stages.lib.readers.columnar import read_arrow, read_parquet
 from stages.lib.readers.delimited import read_delimited
 from stages.lib.readers.encodings import encoding_of
@@ -55,19 +56,25 @@ IMPOSTORS: dict[bytes, str] = {
 WEB_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head)\b", re.IGNORECASE)
 
 
-def layout_of(path: Path, form: Format, names: list[str] | None, alike: Sequence[Path] = ()) -> Layout:
-    """What source.yaml leaves out follows from the type, that from the name, the encoding from the content.
+def layout_of(
+    path: Path,
+    form: Format,
+    names: list[str] | None,
+    alike: Sequence[Path] = (),
+    asker: Asker = SOURCE_YAML,
+) -> Layout:
+    """What the form leaves out follows from the type, that from the name, the encoding from the content.
 
     `alike` are all the files of the same pattern, where each is one text: they have one encoding. Raises
     SourceError where something cannot be known.
     """
-    kind = form.type or _type_by_name(path, form, bool(alike))
+    kind = form.type or _type_by_name(path, form, bool(alike), asker)
     _refuse_impostors(path, kind)
     if kind in BINARY:
         sheet, told = choose_sheet(path, form.sheet) if kind == "excel" else (None, "")
         said = [*([] if form.type else [kind]), *([told] if told else [])]
-        return Layout(kind, "", False, "", names, sheet, ", ".join(said))
-    encoding = form.encoding or encoding_of(alike if alike and kind == "documents" else [path])
+        return Layout(kind, "", False, "", names, sheet, ", ".join(said), asker=asker)
+    encoding = form.encoding or encoding_of(alike if alike and kind == "documents" else [path], asker)
     encoding = "utf-8-sig" if encoding == "utf-8" else encoding  # a byte order mark is no text
     if kind == "json" and is_json_lines(path, encoding):
         kind = "jsonl"
@@ -80,16 +87,18 @@ def layout_of(path: Path, form: Format, names: list[str] | None, alike: Sequence
         encoding,
         names,
         found_out=", ".join(found_out),
+        asker=asker,
     )
 
 
-def _type_by_name(path: Path, form: Format, by_pattern: bool) -> str:
+def _type_by_name(path: Path, form: Format, by_pattern: bool, asker: Asker) -> str:
     name = telling_name(path)
     kind = TYPES.get(PurePosixPath(name).suffix.lower())
     if kind is None:
         known = ", ".join(dict.fromkeys(TYPES.values()))
         raise SourceError(
-            f"{path}: not a name that tells its type; say format: {{type: ...}}, one of {known}, documents"
+            f"{path}: not a name that tells its type; say {asker.stated('type', '...')}, one of {known}, "
+            "documents"
         )
     if kind == "lines" and form.delimiter:
         return "csv"
@@ -131,7 +140,7 @@ def rows_if_any(path: Path, layout: Layout, wanted: list[str]) -> Iterator[Row]:
         yield from READERS[layout.type](path, layout, wanted)
     except UnicodeError as error:
         raise SourceError(
-            f"{path}: not {layout.encoding} ({error}); state format: {{encoding: ...}}"
+            f"{path}: not {layout.encoding} ({error}); state {layout.asker.stated('encoding', '...')}"
         ) from None
 
 

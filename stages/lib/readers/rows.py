@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.lib.exceptions import SourceError
+from stages.lib.readers.asking import SOURCE_YAML, Asker
 from stages.lib.source_keys import nearest
 
 ESCAPE = "textrail.escape"  # our handler of bytes that cannot be decoded
@@ -35,6 +36,7 @@ class Layout(NamedTuple):
     sheet: str | None = None
     found_out: str = ""  # what of this was not stated
     is_own: bool = False  # textrail's own file, whose form source.yaml cannot state
+    asker: Asker = SOURCE_YAML
     whole: bool = False  # of Parquet and Arrow every column, also those that no text or label can be
 
 
