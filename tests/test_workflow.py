@@ -154,15 +154,18 @@ def test_who_gets_a_comment(repository: str, judged: str, wanted: bool) -> None:
     assert bool(evaluate(jobs()["comment"]["if"], context)) is wanted
 
 
-def test_a_push_to_main_has_no_comment_and_no_gate() -> None:
-    context = {"github": {"event_name": "push", "repository": REPOSITORY, "event": {}}, "vars": {}}
+@pytest.mark.parametrize("who", ["a push to main", "a merge queue"])
+def test_what_is_judged_already_has_no_comment_and_no_gate(who: str) -> None:
+    context = COMERS[who]
     needs = {"needs": {"gate": {"outputs": {"judged": "skipped"}}}}
     assert not evaluate(jobs()["comment"]["if"], context | needs)
     wanted = {
         step["name"]: bool(evaluate(step["if"], context)) for step in jobs()["gate"]["steps"] if "if" in step
     }
     assert not wanted["The gate"]
+    assert wanted["Run what is stale, pull the rest"]
     assert wanted["Keep what ran"]
+    assert wanted[UNCOMMITTED]
 
 
 def test_a_fork_stores_nothing() -> None:
@@ -177,11 +180,13 @@ def test_a_fork_stores_nothing() -> None:
 def ways_around(text: str) -> Iterator[str]:
     """How a change could get into main without its slow tests, by this workflow."""
     workflow: Any = YAML(typ="safe", pure=True).load(text)
-    types, pushes = workflow["on"]["pull_request"], workflow["on"]["push"]
+    types, pushes, queue = (workflow["on"].get(name) for name in ("pull_request", "push", "merge_group"))
     if set(types) != {"types"} or not {"opened", "synchronize", "reopened"} <= set(types["types"]):
         yield "not every pull request starts it"
     if pushes != {"branches": ["main"]}:
         yield "not every push to main starts it"
+    if queue != {"types": ["checks_requested"]}:
+        yield "not every merge queue starts it"
     job = workflow["jobs"]["tests"]
     yield from (f"the job has {key}" for key in ("if", "needs", "continue-on-error") if key in job)
     for who, context in COMERS.items():
@@ -199,6 +204,10 @@ def test_no_change_gets_in_without_its_slow_tests() -> None:
     assert list(ways_around(TEXT)) == []
 
 
+QUEUE = (
+    "  merge_group: # a merge queue waits for the same checks, on main as it will be\n"
+    "    types: [checks_requested]\n"
+)
 PULL = "    types: [opened, synchronize, reopened, labeled]"
 TESTED_IF = "if: github.event_name != 'pull_request' || vars.SLOW_TESTS_AFTER_MERGE != 'true'\n"
 
@@ -226,6 +235,9 @@ TESTED_IF = "if: github.event_name != 'pull_request' || vars.SLOW_TESTS_AFTER_ME
             "    branches: [main]\n    paths: [stages/**]",
             "not every push to main starts it",
         ),
+        (QUEUE, "", "not every merge queue starts it"),
+        (QUEUE, f"{QUEUE}    branches: [release]\n", "not every merge queue starts it"),
+        (TESTED_IF, TESTED_IF.replace("!= 'p", "== 'p").replace("||", "&&"), "a merge queue: no make test"),
     ],
 )
 def test_ways_around_the_slow_tests_are_seen(old: str, new: str, way: str) -> None:
@@ -240,6 +252,7 @@ def test_a_team_may_have_the_slow_tests_after_the_merge() -> None:
         "a pull request": "make check",
         "a fork's pull request": "make check",  # were it given variables
         "a push to main": "make test",
+        "a merge queue": "make test",
     }
     assert all(commands[-2] == "google-chrome --version" for commands in ran.values())
 
@@ -304,6 +317,10 @@ COMERS = {
     "a fork's pull request": event(repository="somebody/fork"),
     "a push to main": {
         "github": {"event_name": "push", "repository": REPOSITORY, "event": {}},
+        "vars": {},
+    },
+    "a merge queue": {
+        "github": {"event_name": "merge_group", "repository": REPOSITORY, "event": {"merge_group": {}}},
         "vars": {},
     },
 }
