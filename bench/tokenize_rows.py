@@ -17,12 +17,13 @@ from bench.peers.tokenize import load_tokenizer as load_peer
 from bench.peers.tokenize import tokenize as theirs
 from stages.lib.arrow import open_stream, write_stream
 from stages.lib.encoders.encoding import encode, load_tokenizer, uncut
+from stages.lib.encoders.token_counts import Counts
 from stages.lib.encoders.traits import read_traits
 from stages.lib.params import load_params
 from stages.lib.parquet_rows import row_groups
 from stages.lib.tables import write_parquet
 from stages.lib.task import read_task
-from stages.tokenize import Counts, Params, Tokenizers, batches_of, schema_for, tokenized
+from stages.tokenize import Params, Tokenizers, batches_of, schema_for, tokenized
 
 ENCODER, TASK = Path("models/encoder"), Path("data/task.json")
 EMOTION, SST2 = 20_000, 67_349

@@ -10,7 +10,6 @@ from transformers import AutoTokenizer
 
 from stages.encoder import (
     Params,
-    count_parameters,
     known_to_be,
     lay_any,
     lay_known,
@@ -21,6 +20,7 @@ from stages.encoder import (
 from stages.lib.digests import sha256
 from stages.lib.encoders.known import PACKAGES
 from stages.lib.encoders.traits import read_traits
+from stages.lib.encoders.weights import count_parameters
 from stages.lib.exceptions import EncoderError
 from tests.architectures import lay_encoder, write_origin
 from tests.tiny import ROOT, environment, write_encoder

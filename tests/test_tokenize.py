@@ -13,6 +13,7 @@ from transformers import AutoTokenizer
 import stages.tokenize
 from stages.lib.arrow import open_stream
 from stages.lib.encoders.encoding import encode, keep_of, load_tokenizer, max_tokens_of, uncut
+from stages.lib.encoders.token_counts import Counts, describe, describe_losses, percentile
 from stages.lib.encoders.traits import Traits, write_traits
 from stages.lib.exceptions import ConfigError, EncoderError
 from stages.lib.kinds import KINDS, Kind
@@ -20,14 +21,10 @@ from stages.lib.labels import NUMBER_TYPE_OF_KINDS
 from stages.lib.tables import in_use, write_parquet
 from stages.lib.task import Task, write_task
 from stages.tokenize import (
-    Counts,
     batches_of,
     check_fits,
-    describe,
-    describe_losses,
     lost_of,
     main,
-    percentile,
 )
 from tests.predicted import task_of
 from tests.tiny import write_encoder
