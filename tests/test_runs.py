@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from commands.lib.runs import opened
+from stages.lib.exceptions import RunError
 from tests import warm
 from tests.tiny import commit, copy_of, dvc, environment, git, set_knobs
 
@@ -101,3 +103,11 @@ def test_an_output_that_is_nowhere_is_named_with_what_to_do(project: Path, tmp_p
     assert done.returncode == 3
     assert "main (" in done.stdout
     assert "expected it in DVC's cache or its remote: run `dvc push`" in done.stdout
+
+
+def test_without_a_commit_there_is_no_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    dvc(tmp_path, "init", "--quiet")
+    with pytest.raises(RunError, match="'main' is no branch, tag, commit"), opened("main", "workspace"):
+        pass

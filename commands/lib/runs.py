@@ -14,7 +14,7 @@ import polars as pl
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.scm import SCMError, resolve_rev
+from dvc.scm import SCMError, map_scm_exception, resolve_rev
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -124,7 +124,8 @@ def _open(repo: Repo, name: str) -> Run:
     if name == WORKSPACE:
         return Run(name, None, DVCFileSystem())  # what is not checked out comes from the cache
     try:
-        commit = resolve_rev(repo.scm, name)
+        with map_scm_exception():  # git without a commit is an error of another kind
+            commit = resolve_rev(repo.scm, name)
     except SCMError:
         raise RunError(
             f"'{name}' is no branch, tag, commit or experiment here; `git branch --all` and `dvc exp list` "
