@@ -356,6 +356,30 @@ def test_labels_from_elsewhere_are_judged_and_have_no_curves(kind: Kind) -> None
     assert "vendor" not in set(pl.read_csv("plots/roc/test.csv")["model"])
 
 
+@pytest.mark.parametrize(
+    ("labels", "other", "lacking"),
+    [
+        ([0, 1, 1, 0], [0, 0, 0, 0], {"precision"}),  # nothing is said to be alarm
+        ([0, 0, 0, 0], [1, 0, 0, 0], {"recall"}),  # nothing is
+        ([0, 0, 0, 0], [0, 0, 0, 0], {"precision", "recall", "f1"}),
+    ],
+)
+def test_a_share_of_nothing_is_compared_with_no_other(
+    labels: list[int], other: list[int], lacking: set[str]
+) -> None:
+    task = task_of(["calm", "alarm"], positive="alarm")
+    one, two = (
+        pl.DataFrame({"id": ["a", "b", "c", "d"], "label": labels}).with_columns(
+            pl.Series("logits", np.eye(2)[said], dtype=pl.Array(pl.Float32, 2))
+        )
+        for said in ([0, 1, 1, 1], other)
+    )
+    every = {"accuracy", "macro_f1", "weighted_f1", "matthews", "precision", "recall", "f1"}
+    for pair in ((one, two), (two, one)):
+        found = judge_against(task, *pair, Settings(100, 0.95, 5), seed=1)
+        assert found.keys() & every == every - lacking
+
+
 def test_each_comparison_is_paired_by_id_whatever_the_order() -> None:
     task, rng = task_of(kind="regression"), np.random.default_rng(4)
     labels_N = rng.normal(size=60)

@@ -246,6 +246,12 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert uneven.high - uneven.low > 2 * (even.high - even.low)
 
 
+def test_of_a_single_example_families_differ_by_nothing_that_is_sure() -> None:
+    old_SN, new_SN = np.array([[0], [0]]), np.array([[0], [1]])
+    found = compare_families(task_of(["a", "b"]), np.array([1]), old_SN, new_SN, **SETTINGS)["accuracy"]
+    assert found == (0.0, 0.5, 0.5, 0.5, 0.5, 1.0)
+
+
 @pytest.mark.parametrize(("shift", "least", "most"), [(0.0, 0.0, 0.08), (0.08, 0.6, 1.0)])
 def test_equal_families_are_seldom_told_apart_and_unequal_ones_often(
     shift: float, least: float, most: float

@@ -265,6 +265,14 @@ def _class_reasons(counts: Counts, number: int, name: str) -> dict[str, str]:
     return reasons | ({"f1": " and ".join(reasons.values())} if len(reasons) == 2 else {})
 
 
+def of_nothing(task: Task, labels_N: np.ndarray, predicted_N: np.ndarray) -> dict[str, str]:
+    """Of the positive class's scores those that are 0 / 0, and why; a task without one has none."""
+    if task.positive is None:
+        return {}
+    counts = _counts_of_classes(task, labels_N, predicted_N)
+    return _class_reasons(counts, task.labels.index(task.positive), task.positive)
+
+
 def _f1_of(jaccard: float) -> float:
     return 2 * jaccard / (1 + jaccard)
 

@@ -12,7 +12,7 @@ from scipy.stats import fisher_exact, ttest_ind_from_stats
 
 from stages.lib.kinds import Kind
 from stages.lib.labels import array_of
-from stages.lib.statistics.intervals import with_intervals
+from stages.lib.statistics.intervals import of_nothing, with_intervals
 from stages.lib.statistics.operating import OperatingPoint
 from stages.lib.statistics.paired import compare, flips, holm
 from stages.lib.statistics.predictions import logits_of, predicted_of
@@ -171,5 +171,7 @@ def judge_against(task: Task, new: pl.DataFrame, old: pl.DataFrame, settings: Se
     resamples, confidence, _ = settings
     differences = compare(task, labels_N, old_N, new_N, resamples=resamples, confidence=confidence, seed=seed)
     flipped = flips(task, labels_N, old_N, new_N)
-    figures: Figures = {name: values._asdict() for name, values in differences.items()}
+    # compare has 0 for a share of nothing, which is no score to be better than
+    lacking = of_nothing(task, labels_N, old_N) | of_nothing(task, labels_N, new_N)
+    figures: Figures = {name: of._asdict() for name, of in differences.items() if name not in lacking}
     return figures | ({} if flipped is None else {"flips": flipped._asdict()}) | {"n": len(labels_N)}

@@ -60,7 +60,7 @@ def compare(
     confidence: float,
     seed: int,
 ) -> dict[str, Difference]:
-    """Every flat score that has an interval for both models; at least one example."""
+    """Every flat score that is a number for both models, a share of nothing being 0; at least one example."""
     found = combinations(labels_N, np.stack([old_N, new_N]))
     return compare_counts(task, found, resamples=resamples, confidence=confidence, seed=seed)
 
@@ -199,6 +199,8 @@ def _of_families(
     old_S: list[float], new_S: list[float], draws_R: np.ndarray, n: int, confidence: float
 ) -> Difference:
     old, new = float(np.mean(old_S)), float(np.mean(new_S))
+    if n == 1:  # which says nothing of chance
+        return Difference(old, new, new - old, new - old, new - old, 1.0)
     parts = [  # variance and degrees of freedom: of the examples, and of the seeds of either family
         (float(np.nanvar(draws_R)), n - 1),
         *((float(np.var(of, ddof=1)) / len(of), len(of) - 1) for of in (old_S, new_S)),
