@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import expit
 
 from commands.lib.evidence import Evidence, gather, growth
 from commands.lib.runs import Run
@@ -69,6 +70,8 @@ def test_removed_and_relabelled_examples_can_be_accepted(tmp_path: Path) -> None
     assert sorted(evidence.rows["id"]) == ["e1", "e2", "e3"]
     row = evidence.rows.row(by_predicate=pl.col("id") == "e1", named=True)
     assert (row["label"], row["old_predicted"]) == ("alarm", "calm")  # the old answer, the new label
+    assert row["old_true"] == pytest.approx(expit(-3.0))  # which the old model gave the new label
+    assert row["true"] == pytest.approx(expit(3.0))
     assert evidence.grown
 
 

@@ -10,12 +10,21 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from commands.lib.pairing import Pairing, answered_anew, answers_of, common_task, has_any, pair
+from commands.lib.pairing import (
+    Pairing,
+    answered_anew,
+    answers_of,
+    certainties,
+    common_task,
+    has_any,
+    pair,
+)
 from commands.lib.runs import SPLITS, Run
 from stages.lib.exceptions import RunError
 from stages.lib.labels import array_of_names
 from stages.lib.listing import listed
-from stages.lib.statistics.predictions import FINETUNED
+from stages.lib.statistics.operating import probabilities_of
+from stages.lib.statistics.predictions import FINETUNED, logits_of
 from stages.lib.statistics.scores import scores, undefined
 from stages.lib.tables import in_use
 from stages.lib.task import Task
@@ -57,7 +66,7 @@ def gather(old: Run, new: Run, model: str, role: str, *, accept: bool) -> Eviden
         _refuse_changed(changes, role)
     known = ~has_any(pl.col("label"), [name for name in task.labels if name not in old_task.labels], task)
     new_class = after.filter(~known)
-    kept = [part.filter(known) for part in (changes.same, changes.relabelled)]
+    kept = [changes.same.filter(known), _of_new_labels(changes.relabelled.filter(known), old_task)]
     strange = pl.concat([changes.edited.select(after.columns), changes.added]).filter(known)
     if len(strange):
         if model != FINETUNED:
@@ -97,6 +106,13 @@ def _refuse_changed(changes: Pairing, role: str) -> None:
             f"role {role}: of the old examples {'; '.join(found)}. Scores before and after are of different "
             "examples; where that is meant, say --accept-new-test-set"
         )
+
+
+def _of_new_labels(relabelled: pl.DataFrame, old_task: Task) -> pl.DataFrame:
+    """`old_true` was of the old label: what the old model gave the one that stands there now."""
+    probabilities_NC = probabilities_of(logits_of(relabelled, "old_logits"))
+    true = certainties(old_task, probabilities_NC, relabelled["label"])[1]
+    return relabelled.with_columns(true.alias("old_true"))
 
 
 def _trained_on(old: Run, strange: pl.DataFrame) -> int:
