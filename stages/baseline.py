@@ -4,12 +4,11 @@ dummy says how often each class or label occurs in training, or the mean of the 
 model over words and word pairs, of two texts also over how alike they are; features is a linear model over
 the frozen encoder's vectors. Linear models are logistic regressions, one a label where there are several,
 and ridge regressions. Their logits are calibrated on validation, and for training rows there are logits out
-of fold: from a model that was not trained on the row.
+of fold: from a model that was trained neither on the row nor on a copy of it.
 
 Legend: N examples, C classes or labels, V words, H hidden size.
 """
 
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +16,13 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 from safetensors.numpy import save_file
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from stages.lib.arrow import open_stream, vectors_of
+from stages.lib.errors.folds import deal
+from stages.lib.exceptions import DataError
 from stages.lib.labels import array_of
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
@@ -45,19 +46,30 @@ class Params(StageParams):
 
 
 def said_out_of_fold(
-    task: Task, model: Pipeline, X_N: np.ndarray, train: np.ndarray, labels_N: np.ndarray, params: Params
+    task: Task, model: Pipeline, X_N: np.ndarray, fold_N: np.ndarray, labels_N: np.ndarray
 ) -> np.ndarray:
-    """float64 [N, C], NaN outside the training rows; `labels_N` are theirs."""
+    """float64 [N, C] of the training rows, which are those of all three."""
     learner = LEARNERS_OF_KINDS[task.kind]
-    result_NC = np.full((len(X_N), task.outputs), np.nan)
-    folds = learner.folds(labels_N, params)
-    with warnings.catch_warnings():
-        # such a row's fold has no other of its class
-        warnings.filterwarnings("ignore", "The least populated class")
-        for learned, rest in folds.split(labels_N, labels_N):
-            fit(model, X_N[train[learned]], labels_N[learned])
-            result_NC[train[rest]] = learner.logits(model, X_N[train[rest]], task.outputs)
+    result_NC = np.empty((len(X_N), task.outputs))
+    for fold in range(fold_N.max() + 1):
+        rest_N = fold_N == fold
+        learned_N = labels_N[~rest_N]
+        # of one class alone there is nothing to learn: it is what is said
+        one_label = len(np.unique(learned_N, axis=0)) < 2
+        fitted_model = fit(make_pipeline(learner.dummy()) if one_label else model, X_N[~rest_N], learned_N)
+        result_NC[rest_N] = learner.logits(fitted_model, X_N[rest_N], task.outputs)
     return result_NC
+
+
+def dealt(train: pl.DataFrame, copies: pl.DataFrame, params: Params) -> np.ndarray:
+    """Each training row's fold, all copies of a text in one. Raises DataError where there are too few."""
+    fold_N = deal(train, copies, params.folds, params.seed)
+    if fold_N.max() + 1 < params.folds:
+        raise DataError(
+            f"baseline.folds: found {params.folds}, but there are {fold_N.max() + 1} training examples that "
+            "are no copies of each other: choose fewer folds"
+        )
+    return fold_N
 
 
 class Fitted(NamedTuple):
@@ -69,13 +81,17 @@ class Fitted(NamedTuple):
     validation: dict[str, Any]  # its scores there, and n
 
 
-def fitted(task: Task, name: str, X_N: np.ndarray, examples: pl.DataFrame, params: Params) -> Fitted:
+def fitted(
+    task: Task, name: str, X_N: np.ndarray, examples: pl.DataFrame, fold_N: np.ndarray, params: Params
+) -> Fitted:
+    """`fold_N` are the folds of the training rows."""
     learner = LEARNERS_OF_KINDS[task.kind]
     train, validation = (np.flatnonzero(examples["role"] == role) for role in ("train", "validation"))
     labels_N, known_N = (array_of(examples["label"].gather(rows), task) for rows in (train, validation))
     model = fit(unfitted(name, learner, params), X_N[train], labels_N)
     logits_NC = learner.logits(model, X_N, task.outputs).astype(np.float32)
-    held_out_NC = said_out_of_fold(task, unfitted(name, learner, params), X_N, train, labels_N, params)
+    held_out_NC = np.full_like(logits_NC, np.nan, dtype=np.float64)
+    held_out_NC[train] = said_out_of_fold(task, unfitted(name, learner, params), X_N[train], fold_N, labels_N)
     temperature = fit_temperature(task.kind, logits_NC[validation], known_N)
     if temperature is not None:
         logits_NC, held_out_NC = logits_NC / temperature, held_out_NC / temperature
@@ -123,6 +139,7 @@ def main(
     *,
     task: InPath,
     splits: InPath,
+    copies: InPath,
     features: InPath,
     models: OutPath,
     predictions: OutPath,
@@ -132,6 +149,7 @@ def main(
     what = read_task(task)
     vectors = open_stream(features)
     examples = pl.DataFrame(pl.from_arrow(vectors.select(["id", "role", "label"])))
+    fold_N = dealt(examples.filter(pl.col("role") == "train"), pl.read_parquet(copies), params)
     inputs = {
         "dummy": np.zeros((len(examples), 1)),
         "tfidf": words_of(in_use(pl.read_parquet(splits)), what),
@@ -141,7 +159,7 @@ def main(
     with replacing_folder(models) as model_folder, replacing_folder(predictions) as prediction_folder:
         for name, X_N in tqdm(inputs.items(), desc="baseline", delay=2, disable=None):
             with threadpool_limits(1):  # sums of several threads differ in their last digits from sums of one
-                found = fitted(what, name, X_N, examples, params)
+                found = fitted(what, name, X_N, examples, fold_N, params)
             save(what, found, model_folder, name)
             write_predictions(
                 what,

@@ -40,6 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     dropped = splits.head(1).with_columns(id=pl.lit("gone"), left_out=pl.lit("copy of a test example"))
     write_parquet(pl.concat([dropped, splits]), Path("splits.parquet"))
+    write_copies([])
     write_task(task, Path("task.json"))
     vectors = np.eye(3, 8)[numbers] + chance.normal(size=(len(ROLES), 8)) * 0.3
     write_vectors(
@@ -49,8 +50,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def write_copies(pairs: list[tuple[str, str]]) -> None:
+    ids = {"id": pl.String, "other_id": pl.String}
+    write_parquet(pl.DataFrame(pairs, schema=ids, orient="row"), Path("copies.parquet"))
+
+
 def run_stage() -> dict[str, pl.DataFrame]:
-    ins = {"task": Path("task.json"), "splits": Path("splits.parquet"), "features": Path("f.arrow")}
+    names = {"task": "task.json", "splits": "splits.parquet", "copies": "copies.parquet"}
+    ins = {name: Path(path) for name, path in (names | {"features": "f.arrow"}).items()}
     main(**ins, models=Path("models"), predictions=Path("predictions"), metrics=Path("baseline.json"))
     return read_predictions(Path("predictions"))
 
@@ -117,12 +124,40 @@ def test_a_class_that_training_never_saw_is_the_least_likely() -> None:
     assert np.isfinite(logits_NC).all()
 
 
-def test_too_few_rows_for_the_folds() -> None:
-    with pytest.raises(DataError, match=r"baseline.folds: found 3, but the largest class has 2"):
-        LEARNERS_OF_KINDS["classification"].folds(np.array([0, 0, 1, 1]), PARAMS)
-    for kind in ("regression", "multi-label"):
-        with pytest.raises(DataError, match=r"baseline.folds: found 3, but there are 2 training examples"):
-            LEARNERS_OF_KINDS[kind].folds(np.zeros((2, 1)), PARAMS)
+def test_nor_did_they_see_a_copy_of_it(folder: Path) -> None:
+    """Four copies say fire and flood, where all the others of their class say garden and music."""
+    copies = pl.col("id").is_in(["0", "3", "6", "9"])
+    splits = pl.read_parquet("splits.parquet").with_columns(
+        text=pl.when(copies).then(pl.lit("fire flood unique0")).otherwise("text")
+    )
+    write_parquet(splits, Path("splits.parquet"))
+    Path("params.yaml").write_text(json.dumps({"baseline": PARAMS.model_dump() | {"tfidf_c": 1e4}}))
+    write_copies([("3", "0"), ("6", "0"), ("9", "0")])
+    rows = run_stage()["tfidf"].filter(copies)
+    assert logits_of(rows).argmax(axis=1).tolist() == [0] * 4
+    assert logits_of(rows, "logits_out_of_fold").argmax(axis=1).tolist() == [1] * 4
+
+
+def test_a_class_of_one_row_is_not_known_to_who_did_not_see_it(folder: Path) -> None:
+    """Of two classes nothing but the other is left to learn from."""
+    write_task(task_of(["calm", "alarm"]), Path("task.json"))
+    many = PARAMS.model_dump() | {"max_iterations": 5_000, "tfidf_c": 1.0}
+    Path("params.yaml").write_text(json.dumps({"baseline": many}))
+    table = pa.ipc.open_stream("f.arrow").read_all()
+    labels = [None if role == "unlabelled" else int(n == 7) for n, role in enumerate(ROLES)]
+    vectors = np.asarray(table["vector"].to_pylist())
+    write_vectors(table.set_column(2, "label", pa.array(labels, pa.int64())), vectors, Path("f.arrow"))
+    for predictions in run_stage().values():
+        row = predictions.row(7, named=True)
+        assert np.argmax(row["logits_out_of_fold"]) == 0
+
+
+def test_too_few_rows_for_the_folds(folder: Path) -> None:
+    write_copies([(str(n), "0") for n in range(1, 59)])
+    message = r"baseline.folds: found 3, but there are 2 training examples that are no copies of each other"
+    with pytest.raises(DataError, match=message):
+        run_stage()
+    assert not Path("models").exists()
 
 
 def test_texts_without_a_word(folder: Path) -> None:

@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -42,8 +41,6 @@ class Solving(Protocol):
 class Knobs(Solving, Protocol):
     """Of section `baseline` of params.yaml."""
 
-    @property
-    def folds(self) -> int: ...
     @property
     def tfidf_min_documents(self) -> int: ...
     @property
@@ -90,7 +87,6 @@ class Learner(NamedTuple):
     dummy: Callable[[], Any]
     linear: Callable[[float, str, Solving], Any]  # C, solver of a logistic regression
     logits: Callable[[Pipeline, np.ndarray, int], np.ndarray]
-    folds: Callable[[np.ndarray, Knobs], Any]
     arrays: Callable[[Any], dict[str, np.ndarray]]  # of the last step
 
 
@@ -115,25 +111,6 @@ def log_probabilities(model: Pipeline, X_N: np.ndarray, classes: int) -> np.ndar
 
 def log_odds(model: Pipeline, X_N: np.ndarray, labels: int) -> np.ndarray:
     return np.asarray(logit(np.clip(model.predict_proba(X_N), LEAST, 1 - LEAST)))
-
-
-def stratified(labels_N: np.ndarray, params: Knobs) -> StratifiedKFold:
-    """Raises DataError where there are too few training rows to hold a fold out."""
-    _, sizes = np.unique(labels_N, return_counts=True)
-    if sizes.max() < params.folds:
-        raise DataError(
-            f"baseline.folds: found {params.folds}, but the largest class has {sizes.max()} training examples"
-        )
-    return StratifiedKFold(params.folds, shuffle=True, random_state=params.seed)
-
-
-def plain(labels_N: np.ndarray, params: Knobs) -> KFold:
-    """Raises DataError where there are too few training rows to hold a fold out."""
-    if len(labels_N) < params.folds:
-        raise DataError(
-            f"baseline.folds: found {params.folds}, but there are {len(labels_N)} training examples"
-        )
-    return KFold(params.folds, shuffle=True, random_state=params.seed)
 
 
 def of_classifier(last: Any) -> dict[str, np.ndarray]:
@@ -172,21 +149,18 @@ LEARNERS_OF_KINDS: dict[Kind, Learner] = {
         dummy=lambda: DummyClassifier(strategy="prior"),
         linear=logistic,
         logits=log_probabilities,
-        folds=stratified,
         arrays=of_classifier,
     ),
     "regression": Learner(
         dummy=lambda: DummyRegressor(strategy="mean"),
         linear=ridge,
         logits=lambda model, X_N, outputs: model.predict(X_N).reshape(-1, outputs),
-        folds=plain,
         arrays=of_regressor,
     ),
     "multi-label": Learner(
         dummy=lambda: OneVsRestClassifier(DummyClassifier(strategy="prior")),
         linear=lambda c, solver, params: OneVsRestClassifier(logistic(c, solver, params)),
         logits=log_odds,
-        folds=plain,
         arrays=of_each_label,
     ),
 }
