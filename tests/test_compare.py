@@ -233,6 +233,19 @@ def test_a_score_without_a_value_is_a_dash_and_a_null(call: Call, form: Form) ->
         assert row.replace("\\", "").replace("|", " ").split() == ["b", "pearson", "0.999", "-", "-", "-"]
 
 
+def test_the_precision_of_who_never_says_the_class_is_a_null_and_compared_with_nothing(call: Call) -> None:
+    task = task_of(["calm", "alarm"], positive="alarm").model_copy(update={"metrics": ["precision"]})
+    never, some = (examples_of("ccaa", said) for said in ("cccc", "caaa"))
+    given = (never, params(1e-4, 1)), (some, params(2e-4, 1))
+    found = json.loads(call(*given, tasks=(task,), form=Form.json))
+    assert [group["scores"]["precision"] for group in found["groups"]] == [[None], [pytest.approx(2 / 3)]]
+    differences = found["comparisons"][0]["differences"]
+    assert "precision" not in differences
+    assert differences["recall"]["difference"] == 1.0
+    row = next(line for line in call(*given, tasks=(task,)).splitlines() if "precision" in line)
+    assert row.split() == ["b", "precision", "-", "0.667", "-", "-"]
+
+
 def test_a_family_with_a_run_without_a_value_has_a_dash(call: Call) -> None:
     runs = [CLOSE, scored_of(LABELS, [3.0] * 5), FAR, CLOSE]
     settings = [params(1, 1), params(1, 2), params(2, 1), params(2, 2)]

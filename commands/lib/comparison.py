@@ -10,6 +10,7 @@ from commands.lib.pairing import TEXTS, answers_of, common_task
 from commands.lib.runs import SPLITS, Run, changed, flat
 from stages.lib.exceptions import RunError
 from stages.lib.labels import array_of_names
+from stages.lib.statistics.intervals import of_nothing
 from stages.lib.statistics.paired import Difference, Flips, compare, compare_families, flips, holm
 from stages.lib.statistics.scores import scores
 from stages.lib.task import Task
@@ -102,7 +103,12 @@ def _without_seeds(run: Run) -> tuple[Any, ...]:
 
 
 def _group(runs: Sequence[Run], shared: Shared, places: list[int]) -> Group:
-    of_runs = [scores(shared.task, shared.labels, shared.answers[place]) for place in places]
+    task, labels_N = shared.task, shared.labels
+    said_SN = shared.answers[places]
+    of_runs = [
+        scores(task, labels_N, said_N) | dict.fromkeys(of_nothing(task, labels_N, said_N))
+        for said_N in said_SN
+    ]
     return Group(
         [runs[place].title for place in places],
         places,
@@ -144,8 +150,10 @@ def _differences(shared: Shared, old: Group, new: Group, settings: Settings) -> 
     options: dict[str, Any] = settings._asdict()
     del options["model"], options["role"]
     if len(old_SN) == len(new_SN) == 1:
-        return compare(shared.task, shared.labels, old_SN[0], new_SN[0], **options)
-    return compare_families(shared.task, shared.labels, old_SN, new_SN, **options)
+        found = compare(shared.task, shared.labels, old_SN[0], new_SN[0], **options)
+    else:
+        found = compare_families(shared.task, shared.labels, old_SN, new_SN, **options)
+    return {name: of for name, of in found.items() if None not in old.scores[name] + new.scores[name]}
 
 
 def _flips(shared: Shared, old: Group, new: Group) -> Flips | None:

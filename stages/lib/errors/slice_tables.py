@@ -1,6 +1,6 @@
 """slices.parquet, slice_members.parquet and words.parquet: of every evaluation role by itself."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -10,8 +10,6 @@ from stages.lib.errors.weak_slices import NUMBERS, SLICES, WORDS, find_slices, s
 from stages.lib.errors.weakness import errors_of
 from stages.lib.statistics.predictions import evaluation_roles
 from stages.lib.task import Task
-
-MEMBERS: dict[str, Any] = {"slice": pl.Int64, "id": pl.String}
 
 
 class WeakParts(NamedTuple):
