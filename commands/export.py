@@ -33,7 +33,7 @@ from commands.lib.exported import (
     session_of,
 )
 from commands.lib.exporting import write_float32, write_int8
-from commands.lib.int8_loss import Rules, Tested, differences
+from commands.lib.int8_loss import Rules, Tested, differences, untested
 from commands.lib.speeds import HEADS, Measured, in_numbers, measured
 from commands.lib.terminal import as_interval, as_p, columns
 from stages.lib.arrow import open_stream
@@ -159,8 +159,9 @@ def write_files(
     found["int8"] = by_onnx(paths["int8"], plan, tokens, params)
     tests = tests_of(task, served, tokens, found, params)
     report = report_of(tokens, found, tests, difference, paths, model)
-    verdict = verdict_on(tests)
-    if any(test.loss for test in tests) or not tests:
+    lacking = untested(task, params.margins, tests)
+    verdict = verdict_on(tests, lacking)
+    if not is_kept(tests, lacking):
         paths.pop("int8").unlink()
     for name in COPIED:
         if (model / name).is_file():
@@ -206,7 +207,15 @@ def tests_of(
     return differences(task, labels_N, said[0], said[1], rules)
 
 
-def verdict_on(tests: list[Tested]) -> str:
+def is_kept(tests: list[Tested], lacking: list[str]) -> bool:
+    """Only where every score with a margin was compared, one at least, and none shows a loss."""
+    return bool(tests) and not lacking and not any(test.loss for test in tests)
+
+
+def verdict_on(tests: list[Tested], lacking: list[str]) -> str:
+    """`lacking` are the scores with a margin that could not be compared."""
+    if lacking:
+        return f"{', '.join(lacking)} is undefined for float32 or int8, so no loss can be ruled out"
     if not tests:
         return "export.margins names no score of this kind of task"
     losses = [test for test in tests if test.loss]

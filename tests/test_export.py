@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from commands import export, predict
 from commands.lib import exported as onnx_models
 from commands.lib.exported import Exported, Runner, Weights, chosen_numbers, infer, load_runner, session_of
-from commands.lib.int8_loss import Rules, differences
+from commands.lib.int8_loss import Rules, differences, untested
 from stages.lib.arrow import write_stream
 from stages.lib.behaviour.said import reader
 from stages.lib.digests import sha256
@@ -227,6 +227,19 @@ def test_numbers_are_judged_by_their_correlation() -> None:
     worse_N = float32_N + 0.3 * rng.normal(size=500)
     (worse,) = differences(task_of(kind="regression"), labels_N, float32_N, worse_N, RULES)
     assert worse.loss == "worse by more than chance"
+
+
+def test_a_score_that_int8_leaves_undefined_keeps_it_out_whatever_the_others_say() -> None:
+    """Float32 nearly says one number of all, int8 does, and by mae that is no loss."""
+    task, rng = task_of(kind="regression"), np.random.default_rng(1)
+    labels_N, float32_N = rng.normal(size=500), 1e-3 * rng.normal(size=500)
+    rules = RULES._replace(margins={"mae": 0.05, "pearson": 0.005, "accuracy": 0.01})
+    tests = differences(task, labels_N, float32_N, np.zeros(500), rules)
+    assert [(test.score, test.loss) for test in tests] == [("mae", "")]
+    lacking = untested(task, rules.margins, tests)
+    assert lacking == ["pearson"]
+    assert not export.is_kept(tests, lacking)
+    assert export.verdict_on(tests, lacking).startswith("pearson is undefined for float32 or int8")
 
 
 # --- the whole command: torch's exporter takes seconds ------------------------------------------------------

@@ -57,7 +57,6 @@ def differences(
         confidence=rules.confidence,
         seed=rules.seed,
     )
-    names = [name for name in rules.margins if name in metric_names(task.kind, task.positive)]
     return [
         Tested(
             name,
@@ -67,9 +66,20 @@ def differences(
             rules.margins[name],
             loss_of(difference, rules.margins[name], rules.confidence),
         )
-        for name in names
+        for name in asked_for(task, rules.margins)
         if name in found
     ]
+
+
+def asked_for(task: Task, margins: dict[str, float]) -> list[str]:
+    """The scores with a margin that the task has."""
+    return [name for name in margins if name in metric_names(task.kind, task.positive)]
+
+
+def untested(task: Task, margins: dict[str, float], tests: list[Tested]) -> list[str]:
+    """Those of them that are undefined for one of the two, as a correlation is if all answers are alike."""
+    tested = {test.score for test in tests}
+    return [name for name in asked_for(task, margins) if name not in tested]
 
 
 def loss_of(difference: Difference, margin: float, confidence: float) -> str:
