@@ -21,13 +21,13 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from stages.lib.arrow import open_stream, vectors_of
-from stages.lib.errors.folds import deal
 from stages.lib.exceptions import DataError
 from stages.lib.labels import array_of
 from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.statistics.answers import answers
 from stages.lib.statistics.calibration import fit_temperature
+from stages.lib.statistics.folds import deal
 from stages.lib.statistics.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
 from stages.lib.statistics.multi_label import fit_thresholds
 from stages.lib.statistics.predictions import write_predictions

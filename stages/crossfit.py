@@ -94,7 +94,7 @@ def main(
         write_json({"folds": None, "examples": 0}, metrics)
         print("crossfit: nothing to do, errors.folds is null")
         return
-    from stages.lib.errors.folds import deal
+    from stages.lib.statistics.folds import deal
 
     fold_N = deal(examples, pl.read_parquet(copies), folds, params.seed)
     if fold_N.max() + 1 < folds:

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 
 from stages.lib.errors.contradictions import contradictions
-from stages.lib.errors.folds import copies_of_training, deal, groups_of
 from stages.lib.errors.judges import Judged, best_weight, judgements
 from stages.lib.errors.knobs import Params
 from stages.lib.errors.label_issues import issue_table
@@ -18,6 +17,7 @@ from stages.lib.errors.wrong_labels import issue_numbers, wrong_share
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import Kind
 from stages.lib.labels import NAME_TYPE_OF_KINDS, array_of, numbers_of
+from stages.lib.statistics.folds import copies_of_training, deal, groups_of
 from stages.lib.statistics.learners import words_of
 from stages.lib.task import Task
 from tests.error_knobs import knobs as params_of

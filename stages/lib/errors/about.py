@@ -12,7 +12,6 @@ import polars as pl
 from stages.lib.errors.clusters import clustered
 from stages.lib.errors.contradictions import contradictions
 from stages.lib.errors.data import Data
-from stages.lib.errors.folds import copies_of_training
 from stages.lib.errors.judges import judgements
 from stages.lib.errors.knobs import Params
 from stages.lib.errors.label_issues import issue_table
@@ -26,6 +25,7 @@ from stages.lib.errors.wrong_labels import issue_numbers
 from stages.lib.joining import SPLITS, join_by_id
 from stages.lib.labels import array_of
 from stages.lib.statistics.cuts import with_cuts
+from stages.lib.statistics.folds import copies_of_training
 from stages.lib.statistics.learners import words_of
 from stages.lib.statistics.predictions import FINETUNED
 from stages.lib.tables import in_use

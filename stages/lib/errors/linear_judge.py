@@ -17,10 +17,10 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
-from stages.lib.errors.folds import deal
 from stages.lib.errors.knobs import Params
 from stages.lib.kinds import Kind
 from stages.lib.statistics.calibration import fit_temperature
+from stages.lib.statistics.folds import deal
 from stages.lib.statistics.learners import Words, joined
 from stages.lib.task import Task
 
