@@ -70,7 +70,10 @@ def main(
     given = all_given(files)
     folder = SOURCES / (name_of(files) if name is None else checked(name))
     if (folder / SOURCE_FILE).exists():
-        raise SourceError(f"{folder}: there is such a source already; give this one another --name")
+        raise SourceError(
+            f"{folder}: there is such a source already; give this one another --name, or begin again: "
+            f"remove {folder / SOURCE_FILE}"
+        )
     found = cast(given, roles_asked(role or [], given))
     looked, said = conclude(found, Asked(text or [], label or [], id_column, kind(task)), encoding)
     make(folder, found, looked, said)

@@ -179,6 +179,46 @@ def test_a_semicolon_csv_in_cp1252_with_decimal_commas(
     assert "not sure" not in capsys.readouterr().out  # 13,50 is no two labels
 
 
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("Nummer;Mensaje;Prioridad;Departamento", ("Nummer", "Mensaje", "Departamento")),
+        ("Número;Consulta;Abteilung;Prioridad", ("Número", "Consulta", "Abteilung")),
+        ("Vorgang;Anfrage;Stufe;Thema", ("Vorgang", "Anfrage", "Thema")),  # by its looks
+    ],
+)
+def test_german_and_spanish_columns_are_known(
+    tmp_path: Path, header: str, columns: tuple[str, str, str]
+) -> None:
+    chance = random.Random(2)
+    rows = [[f"T-{n}", text(chance), chance.choice("abc"), chance.choice("defg")] for n in range(60)]
+    found = make(write(tmp_path / "a.csv", [header.split(";"), *rows], delimiter=";")).columns
+    assert (found.id, found.text, found.label) == columns
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "taken"),
+    [
+        ("Vorgang", [f"V{n}" for n in range(60)], True),
+        ("Vorgang", [str(7 * n) for n in range(60)], True),
+        ("Vorgang", [f"V{n // 2}" for n in range(60)], False),  # twice each
+        ("Vorgang", [f"V{n}" for n in range(59)] + [""], False),
+        ("Betrag", [f"{n}.5" for n in range(60)], False),
+        ("Betrag", [f"{n},5" for n in range(60)], False),
+        ("Ort", [f"Raum {n}" for n in range(60)], False),
+        ("created_at", [f"{n:02}:30" for n in range(60)], False),
+        ("user", [f"u{n}" for n in range(60)], False),
+    ],
+)
+def test_a_first_column_that_tells_each_row_is_its_id(
+    tmp_path: Path, name: str, cells: list[str], taken: bool
+) -> None:
+    chance = random.Random(2)
+    rows = [[cell, text(chance), chance.choice("abc")] for cell in cells]
+    path = write(tmp_path / "a.csv", [[name, "message", "label"], *rows])
+    assert (make(path).columns.id == name) is taken
+
+
 def test_a_chinese_csv_in_gb18030(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chance = random.Random(3)
     rows = [
@@ -458,7 +498,17 @@ def test_what_is_not_sure_is_said_and_an_option_mends_it(
     assert make(path).columns.label == "kind"
     shown = " ".join(capsys.readouterr().out.split())
     assert "label: could also be `lang` (3 values); took `kind` (5 values)" in shown
+    assert "For another, begin again with --label" in shown
     assert make(path, name="other", label=["lang"]).columns.label == "lang"
+
+
+def test_one_begins_again_by_taking_source_yaml_away(tmp_path: Path) -> None:
+    path = tickets(tmp_path / "a.csv")
+    make(path)
+    with pytest.raises(SourceError, match=r"or begin again: remove data/sources/mine/source\.yaml"):
+        make(path, label=["product"])
+    Path("data/sources/mine/source.yaml").unlink()
+    assert make(path, label=["product"]).columns.label == "product"
 
 
 @pytest.mark.parametrize(

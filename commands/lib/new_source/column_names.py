@@ -6,17 +6,19 @@ TEXT = """text texts message messages msg tweet tweets sentence sentences review
 comments content contents body document documents doc description utterance utterances post
 posts passage article query question headline title abstract summary feedback transcript
 dialogue prompt response email sms snippet narrative input texto texte textes nachricht
-kommentar bewertung testo tekst metin
+kommentar bewertung anfrage beschreibung freitext mensaje comentario reseña opinión consulta commentaire avis
+messaggio commento recensione mensagem comentário testo tekst metin
 文本 内容 评论 正文 句子 评价 留言 标题 微博 文章 问题 текст отзыв
 сообщение комментарий コメント 本文 テキスト 내용 댓글 본문 نص تعليق"""
 LABEL = """label labels target targets class classes category categories sentiment sentiments emotion
 emotions topic topics intent intents y gold rating ratings stars star score scores polarity
 tag tags genre queue department toxic spam is_spam is_duplicate quality answer stance
 verdict outcome annotation similarity severity grade etiqueta clase categoria classe
-kategorie klasse bezeichnung etichetta etykieta etiket
+kategorie klasse bezeichnung abteilung thema departamento tema etichetta etykieta etiket
 标签 类别 分类 情感 类型 标注 得分 评分 极性 метка класс категория
 оценка categoría étiquette ラベル カテゴリ 分類 라벨 레이블 تصنيف"""
 ID = """id ids idx index uuid guid key rowid row_id unnamed nr no number ticket identifier
+nummer kennung número numero identificador numéro identifiant
 编号 序号 工单号 订单号 流水号 номер"""
 TIME = """date time datetime timestamp created created_at year month day posted published updated
 fecha datum data_ora

@@ -1,5 +1,6 @@
 """Which column is the text, which the label, and what is to be learned, from what the columns hold."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from commands.lib.new_source.column_names import GROUP, ID, LABEL, TEXT, TIME, hint, is_pair
@@ -19,6 +20,7 @@ from stages.lib.source_keys import nearest
 from stages.lib.sources.source import OWN_COLUMNS
 
 MOST_KEPT_VALUES = 300
+LEAST_ROWS = 20  # of a file whose first column is taken as ids though no name says so
 CLOSE = 1.5  # of two candidates: less between their scores is said
 
 
@@ -80,7 +82,9 @@ def _choose_texts(columns: Columns, asked: Asked, said: Guess) -> None:
             return
     close = [name for name in ranked[1:] if scores[name] > 0.6 * scores[said.text]]
     if close:
-        said.doubts.append(f"text: could also be `{close[0]}`; took `{said.text}`")
+        said.doubts.append(
+            f"text: could also be `{close[0]}`; took `{said.text}`. For the other, begin again with --text"
+        )
 
 
 def _text_score(column: Column) -> float:
@@ -134,7 +138,7 @@ def _choose_label(columns: Columns, asked: Asked, said: Guess, hints: dict[str, 
         others = " or ".join(f"`{name}` ({values_of(rest[name])})" for name in close[:3])
         said.doubts.append(
             f"label: could also be {others}; took `{said.label}` ({values_of(rest[ranked[0]])}): "
-            f"{said.why['label']}"
+            f"{said.why['label']}. For another, begin again with --label"
         )
     said.task = asked.task or kind_of(columns[ranked[0]], said)
     if said.task == "multi-label":
@@ -210,11 +214,29 @@ def _choose_id(columns: Columns, asked: Asked, said: Guess, form: Sequence[str])
     best = exact or named
     others = [name for name in columns if hint(name, ID)]
     if exact or (best and len(others) == 1):  # `#1 ID` and `#2 ID` are of the texts, not of the row
-        said.id, said.why["id"] = best[0].name, f"no value twice among {len(best[0].cells):,}"
+        said.id, said.why["id"] = best[0].name, _told_once(best[0])
+    elif not others and free and _begins_rows(free[0]):
+        said.id, said.why["id"] = free[0].name, f"the first column, {_told_once(free[0])}"
 
 
 def _is_id(column: Column) -> bool:
-    return column.variety == 1 and column.filled == column.rows > 1 and hint(column.name, ID) > 0
+    return _is_distinct(column) and hint(column.name, ID) > 0
+
+
+def _begins_rows(column: Column) -> bool:
+    """An id by its looks, whatever its name: one word or whole number, another one in each row."""
+    other = column.is_date or hint(column.name, TIME) == 2 or hint(column.name, GROUP) == 2
+    several = any(re.search(r"[\s,;]", cell.strip()) for cell in column.cells)
+    named = column.is_whole or not (column.is_number or several)
+    return column.place == 0 and column.rows >= LEAST_ROWS and named and not other and _is_distinct(column)
+
+
+def _is_distinct(column: Column) -> bool:
+    return column.variety == 1 and column.filled == column.rows > 1
+
+
+def _told_once(column: Column) -> str:
+    return f"no value twice among {len(column.cells):,}"
 
 
 def _keep(columns: Columns, said: Guess) -> None:

@@ -1,5 +1,6 @@
 """A source's files laid in its folder and put under DVC; what fails half-way is taken back."""
 
+import filecmp
 import os
 import shutil
 import subprocess
@@ -40,11 +41,11 @@ def _take_back(folder: Path, before: set[str] | None) -> None:
 
 
 def lay(copies: dict[str, Path], folder: Path) -> list[str]:
-    """The files and folders, by their names, in the source's folder; those that are there stay.
+    """The files and folders, by their names, in the source's folder; what is there already stays.
 
-    Returns the names of the new ones. Raises SourceError, and copies nothing, where that would overwrite.
+    Returns the names of the new ones. Raises SourceError, and copies nothing, where it would overwrite one.
     """
-    new = {name: path for name, path in copies.items() if path.resolve() != (folder / name).resolve()}
+    new = {name: path for name, path in copies.items() if not _stands(path, folder / name)}
     for name, path in new.items():
         if (folder / name).exists():
             raise SourceError(f"{folder / name}: there is such a file already; {path} was not laid over it")
@@ -57,6 +58,13 @@ def lay(copies: dict[str, Path], folder: Path) -> list[str]:
             with replacing(folder / name) as partial:
                 shutil.copyfile(path, partial)
     return list(new)
+
+
+def _stands(path: Path, there: Path) -> bool:
+    """Whether it is that file, or one of the same bytes, as where one begins again."""
+    if path.resolve() == there.resolve():
+        return True
+    return path.is_file() and there.is_file() and filecmp.cmp(path, there, shallow=False)
 
 
 def track(folder: Path, names: Iterable[str]) -> str | None:
