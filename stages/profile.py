@@ -150,7 +150,7 @@ def view(data: Data, given: Given, params: Params) -> View:
             *frequency_findings(data.frequencies, task),
             *drift_findings(given.drift),
             *length_findings(lengths),
-            *writing_findings(writing["scripts"], given.encoder),
+            *writing_findings(writing, given.encoder),
             *copy_findings(copies, task),
             *word_findings(words),
         ],

