@@ -154,6 +154,40 @@ def test_what_a_baseline_alone_has_right_is_counted_and_bounds_nothing_and_the_d
     assert tfidf.says == "tfidf is right, and the fine-tuned model wrong, on 2 examples."
 
 
+def compared(kind: Kind, score: str, **found: float | None) -> list[Finding]:
+    on = on_role(kind)
+    on.comparisons["tfidf"] = {score: {"old": 0.9, "new": 0.8} | found}
+    return of_section(on, "mended")
+
+
+def test_a_baseline_that_is_the_better_model_is_said_to_be_with_what_it_has_beyond() -> None:
+    found = compared("classification", "accuracy", difference=-0.1, low=-0.15, high=-0.05)[0]
+    assert found.says == "tfidf is better than the fine-tuned model: accuracy 0.900 against 0.800."
+    assert (found.gain, found.examples) == (Gain(0.1, 1.0, 0.05, 0.15), 2)
+    assert "more epochs" in found.do
+    of_regression = compared("regression", "mae", difference=0.1, low=0.05, high=0.15)[0]
+    assert of_regression.says == "tfidf is better than the fine-tuned model: mae 0.900 against 0.800."
+    assert of_regression.gain == Gain(0.1, None, 0.05, 0.15)
+
+
+@pytest.mark.parametrize(
+    ("kind", "score", "ends"),
+    [
+        ("classification", "accuracy", (-0.1, -0.25, 0.05)),
+        ("classification", "accuracy", (0.1, 0.05, 0.15)),
+        ("regression", "mae", (0.1, -0.05, 0.15)),
+        ("regression", "mae", (-0.1, -0.15, -0.05)),
+        ("regression", "mae", (None, None, None)),
+    ],
+)
+def test_a_baseline_that_chance_may_favour_is_not_called_better(
+    kind: Kind, score: str, ends: tuple[float | None, ...]
+) -> None:
+    found = compared(kind, score, **dict(zip(("difference", "low", "high"), ends, strict=True)))[0]
+    assert found.gain is None
+    assert "better" not in found.says
+
+
 def test_of_a_regression_gains_are_absolute_errors() -> None:
     tables = {
         "label_issues": issues(("d", "test", True), ("b", "test", True)),

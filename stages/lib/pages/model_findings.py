@@ -13,12 +13,40 @@ DO_OF_BASELINES = {
     "tfidf": "Single words decide there: does the model read past them, or are they a trap in this data?",
     "features": "Fine-tuning forgot that: fewer epochs, a smaller learning rate, frozen layers forget less.",
 }
+DO_OF_BETTER = (
+    "Does the score on validation still rise in the last epoch (metrics/finetune/plots)? Then more epochs or a "
+    "larger learning rate; has it fallen, fewer or a smaller one; else another encoder, made for such texts."
+)
 
 
 def baseline_findings(on: OnRole) -> list[Finding]:
     """What a baseline but the dummy knows and the fine-tuned model does not."""
     lost = {name: lost_against(on, name) for name in on.baselines if name != DUMMY}
-    return [_of_baseline(on, name, rows) for name, rows in lost.items() if len(rows)]
+    found = [_of_better(on, name, rows) or _of_baseline(on, name, rows) for name, rows in lost.items()]
+    return [finding for finding in found if finding.examples]
+
+
+def _of_better(on: OnRole, name: str, lost: pl.DataFrame) -> Finding | None:
+    """Where the whole interval of the difference says that the baseline is the better model."""
+    facts = on.task.facts
+    found = on.comparisons.get(name, {}).get(facts.example_score)
+    if found is None or found["difference"] is None:
+        return None
+    ends = [found["difference"], found["low"], found["high"]]
+    if facts.example_score not in facts.lower_is_better:
+        ends = [-found["difference"], -found["high"], -found["low"]]
+    gain, low, high = ends
+    if low <= 0:
+        return None
+    score = facts.example_score.replace("_", " ")
+    return Finding(
+        "mended",
+        f"{name} is better than the fine-tuned model: {score} {found['old']:.3f} against {found['new']:.3f}.",
+        DO_OF_BETTER,
+        f"what {name} has beyond the fine-tuned model",
+        len(lost),
+        Gain(gain, gain * on.n if facts.has_classes else None, low, high),
+    )
 
 
 def _of_baseline(on: OnRole, name: str, lost: pl.DataFrame) -> Finding:
