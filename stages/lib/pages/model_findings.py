@@ -14,8 +14,8 @@ DO_OF_BASELINES = {
     "features": "Fine-tuning forgot that: fewer epochs, a smaller learning rate, frozen layers forget less.",
 }
 DO_OF_BETTER = (
-    "Does the score on validation still rise in the last epoch (metrics/finetune/plots)? Then more epochs or "
-    "a larger learning rate; has it fallen, fewer or a smaller one; else another encoder, made for such texts."
+    "Does its score on validation still rise in the last epoch (metrics/finetune/plots)? Then more epochs, a "
+    "larger learning rate; has it fallen, fewer, a smaller one. Else another encoder, made for such texts."
 )
 
 
