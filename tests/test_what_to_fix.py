@@ -170,6 +170,18 @@ def test_a_baseline_that_is_the_better_model_is_said_to_be_with_what_it_has_beyo
     assert of_regression.gain == Gain(0.1, None, 0.05, 0.15)
 
 
+def test_by_the_first_metric_alone_a_better_baseline_bounds_no_gain() -> None:
+    on = on_role("regression")
+    by_metric = {"difference": -0.4, "low": -0.6, "high": -0.2, "old": 0.5, "new": 0.1}
+    unsure = {"difference": 0.1, "low": -0.1, "high": 0.3, "old": 1.0, "new": 1.1}
+    on.comparisons["tfidf"] = {on.task.metrics[0]: by_metric, "mae": unsure}
+    (found,) = of_section(on, "mended")
+    assert (
+        found.says == f"tfidf is better than the fine-tuned model: {on.task.metrics[0]} 0.500 against 0.100."
+    )
+    assert (found.gain, found.how) == (None, "by mae neither is better by more than chance")
+
+
 @pytest.mark.parametrize(
     ("kind", "score", "ends"),
     [

@@ -27,26 +27,38 @@ def baseline_findings(on: OnRole) -> list[Finding]:
 
 
 def _of_better(on: OnRole, name: str, lost: pl.DataFrame) -> Finding | None:
-    """Where the whole interval of the difference says that the baseline is the better model."""
+    """Where the whole interval of a difference says that the baseline is the better model.
+
+    By the example score, in which gains are, or by the source's first metric, which says nothing of them.
+    """
     facts = on.task.facts
-    found = on.comparisons.get(name, {}).get(facts.example_score)
-    if found is None or found["difference"] is None:
-        return None
-    ends = [found["difference"], found["low"], found["high"]]
-    if facts.example_score not in facts.lower_is_better:
-        ends = [-found["difference"], -found["high"], -found["low"]]
-    gain, low, high = ends
-    if low <= 0:
-        return None
-    score = facts.example_score.replace("_", " ")
+    compared, score = on.comparisons.get(name, {}), facts.example_score
+    gain = _beyond(on, compared.get(score), score in facts.lower_is_better)
+    if gain is None:
+        score = on.task.metrics[0]
+        if _beyond(on, compared.get(score), score in facts.lower_is_better) is None:
+            return None
+    values = f"{compared[score]['old']:.3f} against {compared[score]['new']:.3f}"
     return Finding(
         "mended",
-        f"{name} is better than the fine-tuned model: {score} {found['old']:.3f} against {found['new']:.3f}.",
+        f"{name} is better than the fine-tuned model: {score.replace('_', ' ')} {values}.",
         DO_OF_BETTER,
-        f"what {name} has beyond the fine-tuned model",
+        f"what {name} has beyond the fine-tuned model"
+        if gain
+        else f"by {facts.example_score.replace('_', ' ')} neither is better by more than chance",
         len(lost),
-        Gain(gain, gain * on.n if facts.has_classes else None, low, high),
+        gain,
     )
+
+
+def _beyond(on: OnRole, found: View | None, lower_is_better: bool) -> Gain | None:
+    """What the baseline has beyond the fine-tuned model; None where that may be chance."""
+    if found is None or found["difference"] is None:
+        return None
+    gain, low, high = found["difference"], found["low"], found["high"]
+    if not lower_is_better:
+        gain, low, high = -gain, -high, -low
+    return Gain(gain, gain * on.n if on.task.facts.has_classes else None, low, high) if low > 0 else None
 
 
 def _of_baseline(on: OnRole, name: str, lost: pl.DataFrame) -> Finding:
