@@ -183,6 +183,10 @@ def test_another_column_another_prefix_another_delimiter(tmp_path: Path, model: 
         ),
         (b"text\nfire\n\xff\xfe\n", "its encoding cannot be told .*; state the right one: --encoding cp1251"),
         (b"a;text\n1;fire\n", r'no column .*; it has a;text: .* --text; .*\? Say --delimiter ";"$'),
+        (
+            b"a;text\n1;fire, flood\n",
+            r'in\.csv:2: 2 fields where 1 are expected; are .* divided otherwise\? Say --delimiter ";"$',
+        ),
         (b'text,b\nfire,"1"2\n', "a quote inside a quoted cell twice, or, .*: --no-quoting"),
     ],
 )

@@ -60,6 +60,7 @@ class Table:
         self.path, self.blank = path, 0  # lines passed over
         self.layout = layout_of(path, form, None, asker=OPTIONS)._replace(whole=True)
         columns = header_of(path, self.layout) if self.layout.type in DELIMITERS else []
+        self.columns = columns
         rows = self._rows()
         first = next(rows, None)
         self.columns = columns if first is None else list(first)
@@ -90,7 +91,7 @@ class Table:
     def _checked(self, row: Row, known: set[str]) -> Cells:
         where = self.path if row.line is None else f"{self.path}:{row.line}"
         if row.fault:
-            raise SourceError(f"{where}: {row.fault}; mend the row, or take it out")
+            raise SourceError(f"{where}: {row.fault}{self.doubt() or '; mend the row, or take it out'}")
         more = [name for name in row.cells if name not in known]
         if more:
             raise SourceError(
