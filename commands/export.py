@@ -265,7 +265,7 @@ def told(exported: Exported, output: Path) -> Iterator[str]:
         f"export: {output}: {' and '.join(exported.weights)}; float32 within "
         f"{report['greatest_difference']['float32']:.2g} of torch's logits on {report['texts']:,} texts"
     )
-    rows = [(f"{report['cores']} cores", *HEADS.values())]
+    rows = [(f"{report['cores']} core{'s' if report['cores'] > 1 else ''}", *HEADS.values())]
     for name, numbers in report["speed"].items():
         rows.append((name, *(f"{numbers[key]:,}" for key in HEADS)))
     yield from (f"  {line}" for line in columns(rows))

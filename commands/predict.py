@@ -32,7 +32,7 @@ import typer
 from commands.lib.table_files import Added, Cells, Table, form_of, writer
 from stages.lib.behaviour.said import names_said
 from stages.lib.encoders.served import Served, read_served
-from stages.lib.exceptions import ConfigError, SourceError
+from stages.lib.exceptions import ConfigError, EncoderError, SourceError
 from stages.lib.kinds import KINDS, Kind
 from stages.lib.source_keys import as_list
 from stages.lib.sources.label_cells import as_text
@@ -112,6 +112,8 @@ def main(
 ) -> None:
     """Label the rows of a table with the fine-tuned model."""
     warn_of_drift()
+    if onnx is not None and not onnx.is_dir():
+        raise EncoderError(f"{onnx}: no such folder; `python -m commands.export` writes models/onnx")
     served = read_served(onnx or model)
     answer = ANSWERS_OF_KINDS[served.kind](served, precision, separator)
     if onnx is None:
@@ -258,11 +260,12 @@ def refuse_nested(table: Table, texts: list[str], rows: list[Cells]) -> None:
 
 def check(table: Table, texts: list[str], added: list[str]) -> None:
     """Raises SourceError where a text is missing or a name taken."""
+    which = "the text's column" if len(texts) == 1 else "each of its columns"
     for name in texts:
         if name not in table.columns:
             raise SourceError(
                 f"{table.path}: no column '{name}', which the model read in training; "
-                f"it has {', '.join(table.columns)}: name the text's column with --text{table.doubt()}"
+                f"it has {', '.join(table.columns)}: name {which} with --text{table.doubt()}"
             )
     taken = [name for name in added if name in table.columns]
     if taken:

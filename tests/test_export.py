@@ -165,6 +165,11 @@ def test_a_folder_that_is_no_export(tmp_path: Path, content: str | None, message
         predict.main(put_texts(tmp_path / "in.csv"), tmp_path / "out.csv", onnx=tmp_path / "onnx")
 
 
+def test_what_was_never_exported_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match=r"onnx: no such folder; `python -m commands.export` writes"):
+        predict.main(put_texts(tmp_path / "in.csv"), tmp_path / "out.csv", onnx=tmp_path / "onnx")
+
+
 def test_int8_without_onnx_is_refused(tmp_path: Path) -> None:
     write_model(tmp_path / "model", [], LABELS, ["text"])
     with pytest.raises(ConfigError, match=r"--int8, --float32: .* name it with --onnx"):

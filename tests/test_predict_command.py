@@ -321,6 +321,15 @@ def test_a_column_of_any_kind_that_is_there_already_is_refused(
     ]
 
 
+def test_half_a_pair_is_told_to_name_both(tmp_path: Path) -> None:
+    write_model(tmp_path / "model", [], [], ["first", "second"], kind="regression")
+    source = write(tmp_path / "in.csv", [["smoke"]], ("first",))
+    with pytest.raises(
+        SourceError, match=r"no column 'second', .*; it has first: name each of its columns with"
+    ):
+        main(source, tmp_path / "out.csv", tmp_path / "model")
+
+
 def test_a_pair_is_two_columns(tmp_path: Path) -> None:
     folder = tmp_path / "of pairs"
     write_model(folder, ["lowercase"], [], ["first", "second"], kind="regression")
