@@ -90,6 +90,7 @@ def test_every_section_says_what_it_found(made: Callable[..., Made], kind: str) 
     assert "p = 0.062" in text
     for section in ("What to fix", "Suspicious labels", "Weak slices", "Mended and broken", "More data?"):
         assert f"\n## {section}" in markdown
+    assert not re.search(r"shape\\?: \\?\(|Series\\?:", page + markdown)  # a table's own way to print itself
     assert "nan" not in page.lower().replace("finetuned", "").replace("base64", "")[: page.find("data:image")]
 
 
@@ -159,6 +160,18 @@ def test_suspicious_labels_stand_by_role_the_reports_first_and_by_rank(made: Cal
         (2, "h", "alarm"),
     ]
     assert issues[1]["rows"] == []  # of train nothing is one
+
+
+def test_several_labels_are_told_by_their_names_wherever_they_stand(made: Callable[..., Made]) -> None:
+    found = shown(made("multi-label").folder)
+    suggested = [row["suggested"] for row in found["issues"][0]["rows"]]
+    before = [
+        of["before"] for against in found["mended"] for kind in against["examples"].values() for of in kind
+    ]
+    assert suggested
+    assert before
+    names = {"calm", "alarm", "other", "none"}
+    assert {name for said in (*suggested, *before) for name in said.split(", ")} <= names
 
 
 def test_contradictory_pairs_beyond_the_knob_are_counted(project: Path) -> None:

@@ -51,7 +51,7 @@ def _of_role(on: OnRole, role: str, issues: pl.DataFrame, most: int, characters:
         "rows": [
             example | {"rank": rank, "quality": quality, "suggested": in_cell(suggested)}
             for example, rank, quality, suggested in zip(
-                examples, rows["rank"], rows["quality"], rows["suggested"], strict=True
+                examples, rows["rank"], rows["quality"], rows["suggested"].to_list(), strict=True
             )
         ],
     }

@@ -25,7 +25,9 @@ def shown_mended(on: OnRole, most: int, characters: int) -> list[View]:
         examples = {
             kind: [
                 example | {"before": in_cell(said)}
-                for example, said in zip(brief_examples(rows, on.task, characters), rows[name], strict=True)
+                for example, said in zip(
+                    brief_examples(rows, on.task, characters), rows[name].to_list(), strict=True
+                )
             ]
             for kind, rows in shown.items()
         }
