@@ -211,6 +211,7 @@ def test_of_a_regression_gains_are_absolute_errors() -> None:
         "how many are wrong cannot be estimated: a number is not right or wrong."
         in of_section(on, "issues")[0].says
     )
+    assert of_section(on, "issues")[0].how == "what the model loses on them"  # no share bounds it
     (weak,) = of_section(on, "slices")
     assert (weak.gain, "off by 1.5 of 5 examples" in weak.says) == (Gain(0.25, None), True)
     (tfidf,) = of_section(on, "mended")  # nearer on b and on d

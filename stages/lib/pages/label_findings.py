@@ -4,7 +4,7 @@ import polars as pl
 
 from stages.lib.pages.findings import Finding, Gain, counted, gain_of, gain_of_sum
 from stages.lib.pages.on_role import OnRole, is_mistake
-from stages.lib.pages.shown_issues import wrong_share
+from stages.lib.pages.shown_issues import look_wrong, wrong_share
 
 TRAIN = "train"
 
@@ -23,14 +23,14 @@ def _evaluated(on: OnRole, suspicious: pl.DataFrame) -> list[Finding]:
         return []
     mistakes = rows.filter(is_mistake(on.task)).height
     among = f" {mistakes:,} of the model's mistakes are among them." if on.task.facts.has_classes else ""
+    bounded = ", but no more labels than may be wrong" if on.task.kind == "classification" else ""
     return [
         Finding(
             "issues",
-            f"{counted(len(rows), 'label looks', 'labels look')} wrong in {on.role}; "
-            f"{wrong_share(on, on.role)}.{among}",
+            f"{len(rows):,} {look_wrong(on, len(rows))} in {on.role}; {wrong_share(on, on.role)}.{among}",
             "Read them, the most suspicious first, and correct what is wrong. The score then tells more of "
             "the model, which is itself no better for it.",
-            "what the model loses on them, but no more labels than may be wrong",
+            f"what the model loses on them{bounded}",
             len(rows),
             _at_most(on, rows),
             {"role": on.role, "issue": True},
@@ -53,7 +53,7 @@ def _trained(on: OnRole, suspicious: pl.DataFrame) -> list[Finding]:
     return [
         Finding(
             "issues",
-            f"{counted(count, 'label looks', 'labels look')} wrong in training; {wrong_share(on, TRAIN)}.",
+            f"{count:,} {look_wrong(on, count)} in training; {wrong_share(on, TRAIN)}.",
             "Correct or drop them and train again: this is what makes the model better.",
             "only training again tells what correcting them gains",
             count,

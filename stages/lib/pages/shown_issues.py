@@ -14,13 +14,26 @@ SIDES = ("", "other_")  # of a pair of copies
 
 
 def wrong_share(on: OnRole, role: str) -> str:
-    """`about 3.1% are wrong, 2.2% to 4.3%`, as the stage errors estimates it, or why it cannot."""
-    of = on.numbers[role]["label_issues"]
+    """`about 3.1% are wrong, 2.2% to 4.3%`, as the stage errors estimates it, or why it cannot.
+
+    Of several labels a row that is the share of every yes and no, where an issue is a row.
+    """
+    of, several = on.numbers[role]["label_issues"], on.task.kind == "multi-label"
     if of["share"] is None:
         return f"how many are wrong cannot be estimated: {of['reason']}"
     if of["share"] == 0:
-        return f"at most {as_percent(of['high'])} of all are wrong, by an estimate"
-    return f"about {as_percent(of['share'])} are wrong, {as_percent(of['low'])} to {as_percent(of['high'])}"
+        every = "every yes and no to a label" if several else "all"
+        return f"at most {as_percent(of['high'])} of {every} are wrong, by an estimate"
+    every = " of every yes and no to a label" if several else ""
+    ends = f"{as_percent(of['low'])} to {as_percent(of['high'])}"
+    return f"about {as_percent(of['share'])}{every} are wrong, {ends}"
+
+
+def look_wrong(on: OnRole, count: int) -> str:
+    """What so many issues are: `labels look wrong`, or rows, which may have several labels."""
+    if on.task.kind == "multi-label":
+        return "row has a label that looks wrong" if count == 1 else "rows have a label that looks wrong"
+    return "label looks wrong" if count == 1 else "labels look wrong"
 
 
 def shown_issues(on: OnRole, most: int, characters: int) -> list[View]:
@@ -46,6 +59,7 @@ def _of_role(on: OnRole, role: str, issues: pl.DataFrame, most: int, characters:
         "role": role,
         "n": len(here),
         "issues": len(found),
+        "look_wrong": look_wrong(on, len(here)),
         "share": wrong_share(on, role),
         "judged_by": ", ".join(here["judged_by"].unique(maintain_order=True)),
         "rows": [
