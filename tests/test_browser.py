@@ -1,6 +1,7 @@
 """The workbench of the page of errors, as people use it: in a real browser."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from stages.lib.pages import pages
 from stages.lib.pages.workbench import found_in, workbench_view
 from stages.lib.pages.workbench_rows import Limits
-from tests.browser import NARROW, WIDE, Visits, a_browser, violations
+from tests.browser import NARROW, READY, WIDE, Visits, a_browser, violations
 from tests.made_errors import BASELINES, made_examples, made_tables, made_task, only_the_workbench
 from tests.predicted import LABELS
 from tests.test_report import PARAMS, pages_of
@@ -51,11 +52,13 @@ def visits(browser: Browser) -> Iterator[Visits]:
 class Made:
     """A page of nothing but the workbench, and the examples on it."""
 
-    def __init__(self, folder: Path, kind: Any, labels: list[str] = LABELS, n: int = N) -> None:
+    def __init__(
+        self, folder: Path, kind: Any, labels: list[str] = LABELS, texts: dict[int, str] = NASTY
+    ) -> None:
         self.path = folder / f"{kind}.html"
         pair = kind == "pair"
         task = made_task("regression" if pair else kind, labels, pair)
-        self.examples = made_examples(task, n, NASTY)
+        self.examples = made_examples(task, N, texts)
         self.tables = made_tables(task, self.examples)
         found = found_in(self.tables, self.tables["explanations"], "leave-one-word-out")
         view = workbench_view(self.examples, found, task, BASELINES, LIMITS)
@@ -384,6 +387,33 @@ def test_links_may_name_any_filter(
         assert count(page) == N
 
 
+def test_a_link_to_a_row_that_the_page_does_not_hold_says_so(visits: Visits, made: dict[str, Made]) -> None:
+    """A page of a sample of the easy ones has links to others, as in the list of lowest losses."""
+    page = visits.open(made["classification"].path)
+    page.locator("#elsewhere").evaluate("a => a.setAttribute('data-filter', '{\"id\": \"e77\"}')")
+    page.locator("#elsewhere").click()
+    assert count(page) == 0
+    told = "Only e77, which is not among the examples on this page ×"
+    expect(page.locator("#wb-only")).to_have_text(told)
+
+
+def test_a_link_takes_the_keyboard_along(visits: Visits, made: dict[str, Made]) -> None:
+    page = visits.open(made["classification"].path)
+    page.locator("#elsewhere").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#examples")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("[name=search]")).to_be_focused()
+
+
+def test_a_link_to_a_row_shows_it_on_a_narrow_screen_too(visits: Visits, made: dict[str, Made]) -> None:
+    page = visits.open(made["classification"].path, NARROW)
+    page.locator("#elsewhere").evaluate("a => a.setAttribute('data-filter', '{\"id\": \"e37\"}')")
+    page.locator("#elsewhere").click()
+    expect(page.locator("button.open[aria-label=e37]")).to_be_in_viewport()
+    expect(page.locator("button.open[aria-label=e37]")).to_be_focused()
+
+
 # --- sorting -----------------------------------------------------------------------------------------------
 
 
@@ -396,7 +426,7 @@ def sorted_values(made: Made, name: str) -> list[Any]:
         "length": pl.col("text_original").str.len_chars(),
         "role": pl.col("role").replace_strict({"train": 0, "validation": 1, "test": 2}),
         "said:tfidf": pl.col("tfidf"),
-        "kept:place": pl.col("kept").struct.field("place").fill_null(""),
+        "kept:place": pl.col("kept").struct.field("place").str.to_lowercase(),
         "kept:stars": pl.col("kept").struct.field("stars"),
     }
     value = values.get(name, pl.col(name))
@@ -404,18 +434,21 @@ def sorted_values(made: Made, name: str) -> list[Any]:
 
 
 SORTS = ["loss", "rank", "quality", "probability", "label", "predicted", "text", "length", "role", "id"]
-SORTS += ["said:tfidf", "kept:place", "kept:stars"]
+SORTS += ["said:tfidf", "kept:place", "kept:stars", "cluster"]
 
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])
 def test_rows_sort_by_any_column(visits: Visits, made: dict[str, Made], direction: str) -> None:
+    """What has no value stands last, whichever way."""
     page = visits.open(made["classification"].path)
     page.locator("#wb-direction").select_option(direction)
     for name in SORTS:
         page.locator("#wb-sort").select_option(name)
         value_of = dict(sorted_values(made["classification"], name))
         listed = [value_of[row] for row in all_ids(page)]
-        assert listed == sorted(listed, reverse=direction == "desc"), name
+        known = [value for value in listed if value is not None]
+        lacking: list[None] = [None] * (len(listed) - len(known))
+        assert listed == sorted(known, reverse=direction == "desc") + lacking, name
         head = page.locator(f'#wb-table th[data-column="{name}"]')
         expect(head).to_have_attribute("aria-sort", {"asc": "ascending", "desc": "descending"}[direction])
 
@@ -480,8 +513,14 @@ def test_a_labels_name_is_not_broken_for_its_probability(
     assert max(heights) < 2
 
 
+def into_the_workbench(page: Page) -> None:
+    """Where its keys work."""
+    page.locator("#examples").focus()
+
+
 def test_keys_move_open_mark_and_close(visits: Visits, made: dict[str, Made]) -> None:
     page = visits.open(made["classification"].path)
+    into_the_workbench(page)
     order = made["classification"].examples.sort("loss", descending=True)["id"].to_list()
     current = page.locator("tr[aria-current] button.open")
     for key, name in (
@@ -514,6 +553,7 @@ def test_keys_move_open_mark_and_close(visits: Visits, made: dict[str, Made]) ->
 def test_moving_on_turns_the_pages_of_the_table(visits: Visits, made: dict[str, Made]) -> None:
     page = visits.open(made["classification"].path)
     order = made["classification"].examples.sort("loss", descending=True)["id"].to_list()
+    into_the_workbench(page)
     for _ in range(11):
         page.keyboard.press("j")
     expect(page.locator("tr[aria-current] button.open")).to_have_attribute("aria-label", order[10])
@@ -524,6 +564,7 @@ def test_moving_on_turns_the_pages_of_the_table(visits: Visits, made: dict[str, 
 
 def test_no_key_is_stolen_from_whoever_writes(visits: Visits, made: dict[str, Made]) -> None:
     page = visits.open(made["classification"].path)
+    into_the_workbench(page)
     page.keyboard.press("j")
     page.keyboard.press("a")
     page.keyboard.press("Enter")
@@ -537,6 +578,37 @@ def test_no_key_is_stolen_from_whoever_writes(visits: Visits, made: dict[str, Ma
     page.keyboard.type("made")
     assert page.locator("[name=search]").input_value() == "made"
     expect(page.locator("#wb-marks")).to_have_text("1 marked")
+
+
+def test_keys_pressed_elsewhere_do_nothing(visits: Visits, made: dict[str, Made]) -> None:
+    page = visits.open(made["classification"].path)
+    opened(page, "e12")
+    page.locator("#elsewhere").focus()
+    for key in "dmak/":
+        page.keyboard.press(key)
+    expect(page.locator("#wb-marks")).to_have_text("0 marked")
+    expect(page.locator("#elsewhere")).to_be_focused()
+
+
+def test_a_row_that_is_filtered_out_is_not_marked(visits: Visits, made: dict[str, Made]) -> None:
+    page = visits.open(made["classification"].path)
+    opened(page, "e40")
+    page.locator("[name=search]").fill("e12")
+    page.locator("#wb-in").focus()
+    page.keyboard.press("d")
+    expect(page.locator("#wb-marks")).to_have_text("0 marked")
+
+
+def test_a_row_on_another_page_of_the_table_is_shown_as_it_is_marked(
+    visits: Visits, made: dict[str, Made]
+) -> None:
+    page = visits.open(made["classification"].path)
+    into_the_workbench(page)
+    page.keyboard.press("j")
+    page.locator(".dt-paging-button.next").click()
+    page.keyboard.press("d")
+    expect(page.locator("tr[aria-current] button.open")).to_have_attribute("aria-label", re.compile("Drop$"))
+    expect(page.locator("tr[aria-current] button.open")).to_be_focused()
 
 
 # --- marks -------------------------------------------------------------------------------------------------
@@ -609,6 +681,42 @@ def test_marks_survive_a_reload_and_can_be_shown_alone(visits: Visits, made: dic
     assert set(ids(page)) == {"e12", "e13"}
     opened(page, "e12")
     assert page.locator("tr.opened [name=note]").input_value() == "twice"
+
+
+def test_a_note_half_written_survives_a_reload(visits: Visits, made: dict[str, Made]) -> None:
+    page = visits.open(made["classification"].path)
+    mark(page, "e12", "drop")
+    page.locator("tr.opened [name=note]").press_sequentially("half a no")
+    page.reload()
+    page.wait_for_selector(READY, state="attached")
+    opened(page, "e12")
+    assert page.locator("tr.opened [name=note]").input_value() == "half a no"
+
+
+def test_two_tabs_lose_no_mark_of_each_other(visits: Visits, made: dict[str, Made]) -> None:
+    page = visits.open(made["classification"].path)
+    other = page.context.new_page()
+    other.goto(page.url)
+    other.wait_for_selector(READY, state="attached")
+    mark(page, "e12", "drop")
+    expect(other.locator("#wb-marks")).to_have_text("1 marked")
+    mark(other, "e13", "ambiguous")
+    expect(page.locator("#wb-marks")).to_have_text("2 marked")
+    opened(page, "e13")
+    expect(page.locator("button.open[aria-expanded=true]")).to_have_attribute(
+        "aria-label", "e13, marked: Ambiguous"
+    )
+    page.locator("tr.opened [data-action=ambiguous]").click()
+    expect(other.locator("#wb-marks")).to_have_text("1 marked")
+
+
+def test_a_mark_is_told_to_lack_a_label_only_while_it_does(visits: Visits, made: dict[str, Made]) -> None:
+    page = visits.open(made["classification"].path)
+    mark(page, "e01", "relabel")
+    lacking = page.locator("tr.opened form.mark .miss")
+    expect(lacking).to_be_visible()
+    page.locator("tr.opened [name=label]").select_option("calm")
+    expect(lacking).to_be_hidden()
 
 
 def test_marks_of_other_data_are_not_these(visits: Visits, made: dict[str, Made]) -> None:
@@ -777,6 +885,41 @@ def test_all_can_be_done_from_the_keyboard(visits: Visits, made: dict[str, Made]
         "open",
     } <= reached
     assert not any("bk-" in name for name in reached)  # the map's canvas is no stop
+
+
+def test_no_stop_of_the_keyboard_is_out_of_sight(visits: Visits, made: dict[str, Made]) -> None:
+    """At 200 % a desktop is as narrow: the table is cards, and its heads are for readers of screens alone."""
+    page = visits.open(made["classification"].path, NARROW)
+    for _ in range(45):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('thead')") is None
+    expect(page.locator("#wb-table th[data-column=loss]")).to_have_attribute("aria-sort", "descending")
+
+
+def test_what_scrolls_can_be_scrolled_by_the_keyboard(visits: Visits, tmp_path: Path) -> None:
+    """A legend of many classes, and a text of many lines."""
+    lines = "\n".join(f"line {i}" for i in range(60))
+    names = [f"a class whose name is rather long, of number {i}" for i in range(40)]
+    page = visits.open(Made(tmp_path, "classification", names, texts={4: lines}).path)
+    opened(page, "e04")
+    assert violations(page) == []
+    page.locator("tr.opened .whole").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("tr.opened .whole")).to_be_focused()
+
+
+def test_what_is_chosen_is_seen_with_a_palette_of_the_systems(visits: Visits, made: dict[str, Made]) -> None:
+    page = visits.open(made["classification"].path)
+    page.emulate_media(forced_colors="active")
+    opened(page, "e01")
+    page.locator("tr.opened [data-action=drop]").click()
+    ground = "e => getComputedStyle(e).backgroundColor"
+    for chosen, other in (
+        ("[data-action=drop]", "[data-action=ambiguous]"),
+        (".switch label:has([value=pan])", ".switch label:has([value=box])"),
+        (".why .for", ".why"),
+    ):
+        assert page.locator(chosen).first.evaluate(ground) != page.locator(other).first.evaluate(ground)
 
 
 # --- pictures ----------------------------------------------------------------------------------------------

@@ -376,7 +376,7 @@ def test_a_card_without_metadata_is_all_text() -> None:
 def test_a_cards_links_to_its_headings_lead_there_and_its_title_stands_once() -> None:
     page = rendered("# It's *mine*\n\n[see](#how-to-use-it)\n\n## How to use it?\n", "It's mine", "..")
     assert 'href="#card-how-to-use-it"' in page
-    assert '<h3 id="card-how-to-use-it">' in page
+    assert '<h2 id="card-how-to-use-it">' in page  # below the page's own h1, with no level left out
     assert "mine" not in page
 
 

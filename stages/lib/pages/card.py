@@ -2,11 +2,13 @@
 
 import itertools
 import re
+from typing import Any
 from urllib.parse import urlsplit
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 
@@ -26,22 +28,31 @@ def rendered(markdown: str, title: str, folder: str) -> Markup:
     reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     reader.add_render_rule("table_open", lambda *of: OPEN)
     reader.add_render_rule("table_close", lambda *of: "</table></div>\n")
+    for name in ("fence", "code_block"):
+        reader.add_render_rule(name, _code)
     tokens = reader.parse(markdown)
     if len(tokens) > 1 and tokens[0].tag == "h1" and _text_of(tokens[1]) == title:
         tokens = tokens[3:]  # the page has it at its top
+    below = 1 if any(token.tag == "h1" for token in tokens) else 0  # the page has a title of its own
     for token, behind in itertools.zip_longest(tokens, tokens[1:]):
         if token.type == "heading_open" and behind is not None:
             token.attrSet("id", f"card-{_anchor(_text_of(behind))}")
-        _mend(token, folder)
+        _mend(token, folder, below)
     return Markup(reader.renderer.render(tokens, reader.options, {}))
 
 
 OPEN = '<div class="scroll" role="group" tabindex="0" aria-label="table"><table class="counts">'
+CODE = '<pre role="group" tabindex="0" aria-label="code"><code>'
 
 
-def _mend(token: Token, folder: str) -> None:
+def _code(self: RendererHTML, tokens: list[Token], place: int, *of: Any) -> str:
+    """As ever, but the keyboard can scroll it."""
+    return f"{CODE}{escape(tokens[place].content)}</code></pre>\n"
+
+
+def _mend(token: Token, folder: str, below: int) -> None:
     if token.tag in ("h1", "h2", "h3", "h4", "h5"):
-        token.tag = f"h{int(token.tag[1]) + 1}"  # the page has a title of its own
+        token.tag = f"h{int(token.tag[1]) + below}"
     for child in token.children or []:
         target = str(child.attrGet("href") or "")
         if target.startswith("#"):
