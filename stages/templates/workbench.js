@@ -2,11 +2,11 @@
 // The workbench: filters, the table (DataTables), and what ties them to the map and to the marks.
 
 const PAGE_ROWS = 10;
-const ABSENT = Number.MAX_VALUE; // sorts behind every number
 
 const $ = (id) => /** @type {any} */ (document.getElementById(`wb-${id}`));
 const radios = (name) => /** @type {NodeListOf<HTMLInputElement>} */ (document.getElementsByName(name));
 const form = $("filters");
+const section = /** @type {HTMLElement} */ (document.getElementById("examples"));
 const state = { shown: rows.id.map(() => true), brushed: null, only: null, current: null, opened: null };
 const haystack = []; // texts and id in lower case, made at the first search
 const membersOf = new Map(page.slices.map((slice) => [String(slice.slice), new Set(slice.rows)]));
@@ -36,7 +36,7 @@ function filters() {
   if (set.marked) tests.push((i) => marks.has(rows.id[i]));
   if (set.search.trim()) tests.push(searchFilter(set.search.trim().toLowerCase()));
   if (state.brushed) tests.push((i) => state.brushed.has(i));
-  if (state.only !== null) tests.push((i) => i === state.only);
+  if (state.only) tests.push((i) => i === state.only.row);
   return tests;
 }
 
@@ -86,11 +86,11 @@ function setFilters(wanted) {
         ? "not-right"
         : "wrong";
   form.elements.issue.checked = wanted.issue === true;
-  const only = wanted.id === undefined ? -1 : rows.id.indexOf(wanted.id);
-  state.only = only < 0 ? null : only;
+  state.only = wanted.id === undefined ? null : { id: wanted.id, row: rows.id.indexOf(wanted.id) };
   applyFilters();
-  if (state.only !== null) open(state.only);
   $("title").scrollIntoView();
+  section.focus({ preventScroll: true }); // or the next Tab would lead back to where the link stands
+  if (state.only && state.only.row >= 0) open(state.only.row);
 }
 
 function clearBrush() {
@@ -107,8 +107,9 @@ function tell() {
     (map && unplaced ? `; ${unplaced.toLocaleString("en")} of them without a place on the map` : "");
   $("brushed").hidden = !state.brushed;
   $("brushed").textContent = state.brushed ? `Brushed: ${state.brushed.size.toLocaleString("en")} ×` : "";
-  $("only").hidden = state.only === null;
-  $("only").replaceChildren("Only ", isolated(state.only === null ? "" : rows.id[state.only]), " ×");
+  $("only").hidden = !state.only;
+  const lacking = state.only?.row === -1 ? ", which is not among the examples on this page" : "";
+  $("only").replaceChildren("Only ", isolated(state.only?.id ?? ""), `${lacking} ×`);
 }
 
 // --- the table ------------------------------------------------------------------------------------------
@@ -116,10 +117,10 @@ function tell() {
 /** What a column sorts by, and what it shows; null is a dash. */
 function columnOf(name) {
   const text = (values) => [
-    (i) => (values(i) ?? "").toLowerCase(),
+    (i) => values(i)?.toLowerCase() ?? null,
     (i) => (values(i) === null ? "–" : isolated(values(i))),
   ];
-  const numeric = (values, shown = (i) => number(values(i))) => [(i) => values(i) ?? ABSENT, shown];
+  const numeric = (values, shown = (i) => number(values(i))) => [values, shown];
   const label = (values) => [
     (i) => (page.kind === "regression" ? values(i) : inWords(values(i)).toLowerCase()),
   ];
@@ -162,7 +163,7 @@ function columnOf(name) {
     id: () => text((i) => rows.id[i]),
     role: () => [(i) => rows.role[i], (i) => isolated(page.roles[rows.role[i]])],
     cluster: () => [
-      (i) => rows.cluster[i] ?? ABSENT,
+      (i) => rows.cluster[i],
       (i) => (rows.cluster[i] === null ? "–" : isolated(clusterName(rows.cluster[i]))),
     ],
     kept: () =>
@@ -205,6 +206,10 @@ function textCell(i) {
 const heads = [...$("table").querySelectorAll("th")];
 const names = heads.map((head) => head.dataset.column);
 const place = Object.fromEntries(names.map((name, column) => [name, column]));
+/** What a row lacks stands last, whichever way the others go. */
+for (const [way, sign] of Object.entries({ asc: 1, desc: -1 }))
+  jQuery.fn.dataTable.ext.type.order[`absent-last-${way}`] = (a, b) =>
+    Number(a === null) - Number(b === null) || sign * (Number(a > b) - Number(a < b));
 const table = jQuery($("table")).DataTable({
   data: rows.id.map((_, i) => [i]),
   columns: heads.map((head) => {
@@ -217,7 +222,7 @@ const table = jQuery($("table")).DataTable({
       searchable: false,
       orderable: head.dataset.column !== "open",
       orderSequence: ["asc", "desc"], // by default a third click would leave them in no order
-      type: typeof (rows.id.length ? sorted(0) : 0) === "number" ? "num" : "string",
+      type: "absent-last",
       className: `of-${head.dataset.column.split(":", 1)[0]}`,
       createdCell: (cell) => {
         cell.setAttribute("role", "cell"); // laid out as cards, on narrow screens, it would lose it
@@ -284,6 +289,8 @@ function open(i) {
   const [opened] = table.row(i).child();
   opened.setAttribute("role", "row");
   opened.cells[0].setAttribute("role", "cell");
+  for (const text of opened.querySelectorAll(".whole"))
+    if (text.scrollHeight > text.clientHeight) text.tabIndex = 0; // for the keys that scroll
   refresh(i);
   opened.scrollIntoView({ block: "nearest" });
   choose(i);
@@ -321,32 +328,35 @@ function move(by) {
 function markRow(i, action) {
   const id = rows.id[i],
     old = marks.get(id);
-  if (action === null) marks.delete(id);
-  else
-    marks.set(id, {
-      action,
-      label: action === "relabel" ? old?.label || presetLabel(i) : "",
-      note: old?.note ?? "",
-    });
+  const label = action === "relabel" ? old?.label || presetLabel(i) : "";
+  setMark(id, action === null ? null : { action, label, note: old?.note ?? "" });
   if (action === "relabel" && state.opened !== i) open(i); // to choose the right label
   marked(i);
 }
 
-function marked(i, redraw = true) {
-  const kept = keepMarks();
+function marked(i) {
   refresh(i);
-  if (redraw && state.opened === i)
+  if (state.opened === i)
     table.row(i).child()?.[0].querySelector("form.mark")?.replaceWith(markForm(i));
-  tellMarks(kept);
+  tellMarks();
 }
 
-function tellMarks(kept = true) {
+/** Runs a change of the marks that is not of one row alone, and shows what came of it. */
+function remark(change) {
+  const touched = new Set(marks.keys());
+  change();
+  for (const id of marks.keys()) touched.add(id);
+  rows.id.forEach((id, i) => touched.has(id) && marked(i));
+  tellMarks();
+}
+
+function tellMarks() {
   const all = [...marks.values()];
   const incomplete = all.filter(isIncomplete).length;
   $("marks").textContent =
     `${all.length.toLocaleString("en")} marked` +
     (incomplete ? `, ${incomplete.toLocaleString("en")} without the right label yet` : "") +
-    (kept ? "" : "; this browser does not keep them, so download before you leave");
+    (areKept ? "" : "; this browser does not keep them, so download before you leave");
   $("download").disabled = all.length === incomplete;
   $("clear").disabled = all.length === 0;
 }
@@ -355,10 +365,11 @@ function tellMarks(kept = true) {
 
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("input", applyFilters);
-form.addEventListener("reset", () => {
+// not the form's reset, which setFilters calls too: a table drawn once more would lose the focus
+form.querySelector("[type=reset]").addEventListener("click", () => {
   clearBrush();
-  setTimeout(applyFilters);
-}); // once the form is empty
+  setTimeout(applyFilters); // once the form is empty
+});
 $("brushed").addEventListener("click", () => {
   clearBrush();
   applyFilters();
@@ -399,22 +410,27 @@ $("table").addEventListener("click", (event) => {
   $("table").querySelector(`form.mark [data-action=${action}]`)?.focus();
 });
 $("table").addEventListener("submit", (event) => event.preventDefault());
-$("table").addEventListener("change", (event) => {
+// not change, which comes once the field is left: a reload before that would lose what was written
+$("table").addEventListener("input", (event) => {
   const of = event.target.closest("form.mark");
-  const mark = of && marks.get(rows.id[Number(of.dataset.row)]);
-  if (!mark) return;
+  const id = of && rows.id[Number(of.dataset.row)];
+  if (!marks.has(id)) return;
+  const mark = { .../** @type {Mark} */ (marks.get(id)) };
   if (event.target.name === "note") mark.note = event.target.value;
   if (event.target.name === "label") mark.label = labelIn(of);
-  marked(Number(of.dataset.row), false);
+  setMark(id, mark);
+  of.querySelector(".miss").hidden = !isIncomplete(mark);
+  tellMarks();
 });
+addEventListener("storage", (event) => event.key === KEY && remark(rereadMarks)); // another tab has marked
 
 $("download").addEventListener("click", download);
 $("clear").addEventListener("click", () => {
   if (!confirm("Take away all marks of this data?")) return;
-  const ids = [...marks.keys()];
-  marks.clear();
-  rows.id.forEach((id, i) => ids.includes(id) && marked(i));
-  tellMarks(keepMarks());
+  remark(() => {
+    marks.clear();
+    keepMarks();
+  });
   applyFilters();
 });
 
@@ -429,11 +445,15 @@ const KEYS = {
   Escape: () => state.opened !== null && close(),
 };
 
+/** Brings the row into sight first: nobody marks what they do not see. */
 function markCurrent(action) {
-  if (state.current !== null) markRow(state.current, action);
+  if (state.current === null || !state.shown[state.current]) return;
+  choose(state.current);
+  markRow(state.current, action);
 }
 
-document.addEventListener("keydown", (event) => {
+// only in here: elsewhere a stray letter would mark a row out of sight (WCAG 2.1.4)
+section.addEventListener("keydown", (event) => {
   const target = /** @type {Element} */ (event.target);
   if (
     event.ctrlKey ||
@@ -442,7 +462,7 @@ document.addEventListener("keydown", (event) => {
     target.closest("input, select, textarea, [contenteditable]")
   )
     return;
-  const arrows = target.closest("#wb-table") ? { ArrowDown: KEYS.j, ArrowUp: KEYS.k } : {};
+  const arrows = target.closest("#wb-table") && !target.matches(".whole") ? { ArrowDown: KEYS.j, ArrowUp: KEYS.k } : {};
   const does = { ...KEYS, ...arrows }[event.key];
   if (!does) return;
   event.preventDefault();
@@ -492,7 +512,7 @@ function recolour() {
     item.prepend(svg, " ");
     return item;
   });
-  if (entries) $("legend").replaceChildren(make("ul", { class: "legend" }, ...entries));
+  if (entries) $("legend").replaceChildren(make("ul", { class: "legend", tabindex: 0, "aria-label": "Legend" }, ...entries));
   else {
     const gradient = make("span", { class: "gradient", "aria-hidden": "true" });
     gradient.style.background = `linear-gradient(to right, ${legend.scale.join(", ")})`;

@@ -22,14 +22,29 @@ function stored() {
   }
 }
 
-/** @returns {boolean} whether they survive a reload */
+let areKept = true; // they survive a reload, so other tabs of this page see them
+
 function keepMarks() {
   try {
     localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(marks)));
-    return true;
+    areKept = true;
   } catch {
-    return false;
+    areKept = false;
   }
+}
+
+/** Changes one mark, or takes it away. What another tab has marked meanwhile stays. @param {Mark | null} mark */
+function setMark(id, mark) {
+  rereadMarks();
+  if (mark === null) marks.delete(id);
+  else marks.set(id, mark);
+  keepMarks();
+}
+
+function rereadMarks() {
+  if (!areKept) return;
+  marks.clear();
+  for (const [id, mark] of stored()) marks.set(id, mark);
 }
 
 /** A label as corrections.csv writes it: a class's name, a number, or a JSON list of names. */

@@ -270,10 +270,13 @@ function markForm(i) {
     mark?.action === "relabel" ? rightLabel(mark) : null,
     note,
   );
-  if (mark && isIncomplete(mark))
-    form.append(
-      make("p", { class: "miss" }, "Choose the right label, or this mark is left out of the download."),
-    );
+  form.append(
+    make(
+      "p",
+      { class: "miss", hidden: !mark || !isIncomplete(mark) },
+      "Choose the right label, or this mark is left out of the download.",
+    ),
+  );
   return form;
 }
 
