@@ -922,6 +922,15 @@ def test_what_is_chosen_is_seen_with_a_palette_of_the_systems(visits: Visits, ma
         assert page.locator(chosen).first.evaluate(ground) != page.locator(other).first.evaluate(ground)
 
 
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_no_label_that_has_room_is_broken_in_two(visits: Visits, made: dict[str, Made], width: int) -> None:
+    page = visits.open(made["multi-label"].path, width)
+    lines = "names => names.map(name => { const range = new Range(); range.selectNodeContents(name);"
+    lines += " return new Set([...range.getClientRects()].map(of => of.top)).size })"
+    found = page.locator("td.of-predicted .chip bdi").evaluate_all(lines)
+    assert found == [1] * len(found) != []
+
+
 # --- pictures ----------------------------------------------------------------------------------------------
 
 Shot = Callable[[Page, str], None]

@@ -272,7 +272,7 @@ def test_what_a_person_can_act_on_comes_before_another_models_luck() -> None:
 def test_gains_are_said_in_points_and_examples_beside_a_bar() -> None:
     found = [
         Finding("", "one", "", "", None, Gain(0.2, 2.0, -0.1, 0.3)),
-        Finding("", "two", "", "", None, Gain(0.05, 0.5)),
+        Finding("", "two", "", "", None, Gain(0.05, 1.0)),
         Finding("", "three", "", "", None, None),
     ]
     shown = shown_findings(found, on_role(), 0, 2)
@@ -283,8 +283,9 @@ def test_gains_are_said_in_points_and_examples_beside_a_bar() -> None:
         "unit": "points",
         "of": None,
         "interval": "−10.0 to 30.0",
-        "examples": "2",
+        "examples": "2 examples",
     }
+    assert second["gain"]["examples"] == "1 example"
     assert (first["width"], second["width"]) == (1.0, 0.25)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stages.lib.pages.findings import Finding, Gain
+from stages.lib.pages.findings import Finding, Gain, counted
 from stages.lib.pages.on_role import OnRole
 from stages.lib.pages.pages import as_number
 
@@ -40,5 +40,5 @@ def in_words(gain: Gain | None, on: OnRole, decimals: int) -> View | None:
         "unit": "points" if points else on.task.facts.example_score,
         "of": gain.unit and gain.unit.replace("_", " "),
         "interval": None if gain.low is None else f"{low} to {high}",
-        "examples": None if gain.examples is None else as_number(gain.examples, 0),
+        "examples": None if gain.examples is None else counted(round(gain.examples), "example", "examples"),
     }
