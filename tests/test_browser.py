@@ -654,7 +654,7 @@ def test_marks_are_downloaded_as_corrections(visits: Visits, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("kind", "name", "label"),
-    [("regression", "e03", "'-0.5"), ("multi-label", "e05", '"[""calm"",""other""]"')],
+    [("regression", "e03", "'-0.5"), ("multi-label", "e05", '"[""calm"",""alarm""]"')],
 )
 def test_right_labels_of_other_kinds(
     visits: Visits, made: dict[str, Made], kind: str, name: str, label: str
@@ -665,9 +665,17 @@ def test_right_labels_of_other_kinds(
         page.locator("tr.opened [name=label]").fill("-0.5")
         page.locator("tr.opened [name=label]").blur()
     else:
-        for box in ("calm", "other"):
-            page.locator(f"tr.opened [name=label][value={box}]").check()
+        page.locator("tr.opened [name=label][value=alarm]").check()
+        page.locator("tr.opened [name=label][value=other]").uncheck()
     assert downloaded(page) == f"id,label,action,note\r\n{name},{label},relabel,\r\n"
+
+
+def test_a_row_may_be_said_to_have_none_of_the_labels(visits: Visits, made: dict[str, Made]) -> None:
+    page = visits.open(made["multi-label"].path)
+    mark(page, "e02", "relabel")  # an alarm, as the model says too
+    expect(page.locator("#wb-download")).to_be_disabled()
+    page.locator("tr.opened [name=label][value=alarm]").uncheck()
+    assert downloaded(page) == "id,label,action,note\r\ne02,[],relabel,\r\n"
 
 
 def test_marks_survive_a_reload_and_can_be_shown_alone(visits: Visits, made: dict[str, Made]) -> None:

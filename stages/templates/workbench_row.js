@@ -267,7 +267,7 @@ function markForm(i) {
     "form",
     { class: "mark", "data-row": i, "aria-label": `Mark ${rows.id[i]}` },
     make("div", { class: "buttons" }, ...buttons),
-    mark?.action === "relabel" ? rightLabel(mark) : null,
+    mark?.action === "relabel" ? rightLabel(mark, i) : null,
     note,
   );
   form.append(
@@ -280,8 +280,8 @@ function markForm(i) {
   return form;
 }
 
-/** Asks for the right label: a select, a number, or a box for each label. */
-function rightLabel(mark) {
+/** Asks for the right label: a select, a number, or a box for each label, at first as the row has them. */
+function rightLabel(mark, i) {
   if (page.kind === "regression")
     return make(
       "label",
@@ -295,7 +295,7 @@ function rightLabel(mark) {
     );
     return make("label", {}, "Right label ", make("select", { name: "label" }, ...options));
   }
-  const chosen = mark.label ? JSON.parse(mark.label) : [];
+  const chosen = JSON.parse(mark.label || written(rows.label[i]));
   return make(
     "fieldset",
     {},
