@@ -500,19 +500,6 @@ def test_of_several_labels_each_has_its_probability(visits: Visits, made: dict[s
     expect(page.locator("tr.opened .facts .chip.missed")).to_have_text("−other, missed10.0%")
 
 
-@pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_a_labels_name_is_not_broken_for_its_probability(
-    visits: Visits, made: dict[str, Made], width: int
-) -> None:
-    page = visits.open(made["multi-label"].path, width)
-    lines = (
-        "of => of.map(it => it.getBoundingClientRect().height / parseFloat(getComputedStyle(it).fontSize))"
-    )
-    heights = page.locator(".rows .chip:has(.share) bdi").evaluate_all(lines)
-    assert heights
-    assert max(heights) < 2
-
-
 def into_the_workbench(page: Page) -> None:
     """Where its keys work."""
     page.locator("#examples").focus()

@@ -59,11 +59,11 @@ class Table:
             raise SourceError(f"{path}: no such file")
         self.path, self.blank = path, 0  # lines passed over
         self.layout = layout_of(path, form, None, asker=OPTIONS)._replace(whole=True)
-        columns = header_of(path, self.layout) if self.layout.type in DELIMITERS else []
-        self.columns = columns
+        self.columns = header_of(path, self.layout) if self.layout.type in DELIMITERS else []
         rows = self._rows()
         first = next(rows, None)
-        self.columns = columns if first is None else list(first)
+        if first is not None:
+            self.columns = list(first)
         if not self.columns:
             raise SourceError(f"{path}: nothing in it names a column; expected a header, or rows that do")
         self._cells = rows if first is None else chain([first], rows)
