@@ -529,6 +529,13 @@ def test_what_cannot_be_asked_for_is_refused(tmp_path: Path, more: dict[str, Any
     assert not Path("data/sources").exists() or not any(Path("data/sources").iterdir())
 
 
+def test_an_encoding_that_cannot_be_told_is_asked_for_by_the_option(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("text,label\nGrüße,1\n".encode("cp1252") + b"\x81\x8d\x90,0\n")
+    with pytest.raises(SourceError, match=r"state --encoding \.\.\., or format: \{type: \.\.\.\} in a"):
+        make(path)
+
+
 def test_a_column_of_long_cells_is_no_label_and_source_yaml_stays_readable(tmp_path: Path) -> None:
     """A key of YAML has 1,024 characters at most."""
     path = labelled(tmp_path / "a.csv", "label", ["x" * 2_000, "y"] * 30)

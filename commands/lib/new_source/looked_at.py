@@ -15,6 +15,7 @@ from commands.lib.new_source.delimiting import how_delimited
 from commands.lib.new_source.given import Given, suffix_of
 from commands.lib.table_files import form_of
 from stages.lib.exceptions import SourceError
+from stages.lib.readers.asking import SOURCE_YAML, Asker
 from stages.lib.readers.plain_texts import open_text
 from stages.lib.readers.reading import DELIMITERS, QUOTING, TYPES, layout_of, read_rows
 from stages.lib.readers.rows import Layout, Row, with_places
@@ -23,6 +24,15 @@ from stages.lib.source_keys import Format
 SAMPLE = 1 << 20  # characters
 MOST_COLUMNS = 1_000
 BY_LINES = ("csv", "tsv", "lines")
+
+
+def _as_told(key: str, value: str) -> str:
+    """Of the file's form the encoding alone is an option; the rest stands in source.yaml."""
+    stated = SOURCE_YAML.stated(key, value)
+    return f"--encoding {value}" if key == "encoding" else f"{stated} in a source.yaml written by hand"
+
+
+WHO_ADDS = Asker("", _as_told, "its name says", SOURCE_YAML.spared)
 
 
 @dataclass
@@ -72,12 +82,8 @@ def _take(row: Row, looked: Looked) -> None:
 def _layout(given: Given, encoding: str | None) -> tuple[Layout, Looked]:
     path = given.path if not given.documents else given.files[0][0]
     kind = "documents" if given.documents else TYPES.get(suffix_of(path), "csv")
-    try:
-        alike = [file for file, _ in given.files] if given.documents else []
-        layout = layout_of(path, form_of(type=kind, encoding=encoding), None, alike)
-    except SourceError as error:
-        more = " (or say --encoding)" if "encoding" in str(error) else ""
-        raise SourceError(f"{error}{more}") from None
+    alike = [file for file, _ in given.files] if given.documents else []
+    layout = layout_of(path, form_of(type=kind, encoding=encoding), None, alike, WHO_ADDS)
     form: dict[str, Any] = {"type": layout.type}
     why = {"encoding": "as asked" if encoding else "by its bytes"}
     if layout.sheet is not None:
@@ -89,7 +95,8 @@ def _layout(given: Given, encoding: str | None) -> tuple[Layout, Looked]:
     if layout.encoding:
         form["encoding"] = layout.encoding.removesuffix("-sig")
     stated = {key: value for key, value in form.items() if key != "header"}
-    return layout_of(path, Format.model_validate(stated), names, alike), Looked(given, form, names, why=why)
+    told = layout_of(path, Format.model_validate(stated), names, alike, WHO_ADDS)
+    return told, Looked(given, form, names, why=why)
 
 
 def _divided(path: Path, layout: Layout) -> tuple[dict[str, Any], list[str] | None, dict[str, str]]:
