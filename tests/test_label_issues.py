@@ -122,16 +122,11 @@ def test_a_single_label_is_judged() -> None:
     assert found["quality"].to_list() == pytest.approx([0.2, 0.9])
 
 
-def test_the_only_training_row_of_a_class_is_not_judged_and_comes_last() -> None:
-    task = task_of(["calm", "alarm", "other"])
-    said = [[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.1, 0.9, 0.0], [0.9, 0.1, 0.0]]
-    of = judged(["calm", "alarm", "other", "calm"], said, task, role="train")
-    only = pl.concat([of.rows, of.rows[1:2].with_columns(id=pl.lit("r4"))])
-    found = issue_table(Judged(only, np.array([*said, said[1]]), "features, tfidf"), task)
-    assert found["id"][-1] == "r2"
+def test_a_row_that_nobody_can_judge_comes_last() -> None:
+    found = issue_table(judged(["calm", "alarm", "calm"], [[0.9, 0.1], [np.nan, np.nan], [0.4, 0.6]]), TWO)
+    assert found["id"].to_list() == ["r2", "r0", "r1"]
     last = found.row(-1, named=True)
-    assert (last["quality"], last["suggested"], last["is_issue"], last["rank"]) == (None, None, False, 5)
-    assert issue_table(of._replace(rows=of.rows.with_columns(role=pl.lit("test"))), task)["id"][0] == "r2"
+    assert (last["quality"], last["suggested"], last["is_issue"], last["rank"]) == (None, None, False, 3)
 
 
 # --- how many ----------------------------------------------------------------------------------------------
@@ -169,34 +164,50 @@ def test_of_several_labels_yes_and_no_are_counted_each() -> None:
 
 
 def test_training_rows_are_never_judged_by_the_model_that_learned_them() -> None:
-    rows = pl.DataFrame({"id": ["a", "b", "c"], "role": ["train", "train", "test"], "label": [0, 1, 1]})
-    heart = pl.Series([[9.0, -9.0], [-9.0, 9.0], [-9.0, 9.0]], dtype=pl.Array(pl.Float32, 2))
-    finetuned = rows.with_columns(logits=heart)
-    linear_NC = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
-    train, test = judgements(finetuned, finetuned.clear(), linear_NC, np.zeros(3, bool), TWO)
+    roles, label_N = [*["train"] * 4, "test"], np.array([0, 1, 0, 1, 1])
+    rows = pl.DataFrame({"id": list("abcde"), "role": roles, "label": label_N})
+    heart_NC = 9 * (2 * np.eye(2)[label_N] - 1)
+    finetuned = rows.with_columns(logits=pl.Series(heart_NC, dtype=pl.Array(pl.Float32, 2)))
+    linear_NC = np.eye(2)[1 - label_N]
+    train, test = judgements(finetuned, finetuned.clear(), linear_NC, NO_COPIES, TWO)
     assert (train.judged_by, test.judged_by) == ("features, tfidf", "finetuned")
     assert train.said[0].tolist() == pytest.approx([1 / (1 + np.e), np.e / (1 + np.e)])
-    held_out = finetuned.head(2).with_columns(logits=finetuned["logits"].head(2).reverse()).reverse()
-    train, _ = judgements(finetuned, held_out, linear_NC, np.zeros(3, bool), TWO)
-    assert train.said.argmax(axis=1).tolist() == [1, 0]
-    with pytest.raises(DataError, match=r"crossfit lacks 1 of the 2 training examples: 'a'.*dvc repro"):
-        judgements(finetuned, held_out.head(1), linear_NC, np.zeros(3, bool), TWO)
+    held_out = finetuned.head(4).with_columns(logits=finetuned["logits"].head(4).reverse()).reverse()
+    train, _ = judgements(finetuned, held_out, linear_NC, NO_COPIES, TWO)
+    assert train.said.argmax(axis=1).tolist() == [1, 0, 1, 0]
+    with pytest.raises(DataError, match=r"crossfit lacks 1 of the 4 training examples: 'a'.*dvc repro"):
+        judgements(finetuned, held_out.head(3), linear_NC, NO_COPIES, TWO)
 
 
 def test_an_evaluation_row_whose_copy_trained_is_not_judged_by_the_fine_tuned_model() -> None:
     rows = pl.DataFrame(
         {"id": list("abcd"), "role": ["train", "test", "test", "test"], "label": [1, 1, 1, 0]}
     )
-    taught_N = copies_of_training(rows, copies_of(rows, [("a", "b"), ("d", "c")]))
-    assert taught_N.tolist() == [False, True, False, False]
+    copies = copies_of(rows, [("a", "b"), ("d", "c")])
+    assert copies_of_training(rows, copies).tolist() == [False, True, False, False]
     heart = np.array([[-9.0, 9.0]] * 3 + [[9.0, -9.0]])
     finetuned = rows.with_columns(logits=pl.Series(heart, dtype=pl.Array(pl.Float32, 2)))
     linear_NC = np.array([[1.0, 0.0]] * 4)
-    _, test = judgements(finetuned, finetuned.clear(), linear_NC, taught_N, TWO)
+    _, test = judgements(finetuned, finetuned.clear(), linear_NC, copies, TWO)
     assert test.said.argmax(axis=1).tolist() == [0, 1, 0]
     assert test.judged_by == "finetuned, features, tfidf"
-    _, alone = judgements(finetuned, finetuned.clear(), linear_NC, rows["role"].to_numpy() == "test", TWO)
+    all_copies = copies_of(rows, [("a", "b"), ("a", "c"), ("a", "d")])
+    _, alone = judgements(finetuned, finetuned.clear(), linear_NC, all_copies, TWO)
     assert alone.judged_by == "features, tfidf"
+
+
+@pytest.mark.parametrize("crossfitted", [False, True])
+def test_the_only_text_of_a_class_in_training_is_not_judged(crossfitted: bool) -> None:
+    """Its copies lie in its own fold, and the models of the others never saw the class."""
+    task = task_of(["calm", "alarm", "other"])
+    roles = ["train"] * 6 + ["test"]
+    rows = pl.DataFrame({"id": list("abcdefg"), "role": roles, "label": [0, 0, 1, 1, 2, 2, 2]})
+    copies = copies_of(rows, [("a", "b"), ("e", "f")])
+    finetuned = rows.with_columns(logits=pl.Series(np.zeros((7, 3)), dtype=pl.Array(pl.Float32, 3)))
+    held_out = finetuned.head(6) if crossfitted else finetuned.clear()
+    train, test = judgements(finetuned, held_out, np.zeros((7, 3)), copies, task)
+    assert np.isnan(train.said).all(axis=1).tolist() == [True, True, False, False, True, True]
+    assert not np.isnan(test.said).any()
 
 
 def test_two_judges_are_weighed_by_the_loss_of_their_mean() -> None:
@@ -243,7 +254,7 @@ def test_linear_models_find_wrong_labels_of_every_kind(kind: Kind) -> None:
     task, rows = rows_of(kind)
     logits_NC = linear_of(task, rows)
     empty = rows.with_columns(logits=pl.Series(logits_NC, dtype=pl.Array(pl.Float64, task.outputs)))
-    (train,) = judgements(empty, empty.clear(), logits_NC, np.zeros(len(empty), bool), task)
+    (train,) = judgements(empty, empty.clear(), logits_NC, NO_COPIES, task)
     assert set(issue_table(train, task)["id"].head(2)) == {"r7", "r8"}
 
 
@@ -268,7 +279,7 @@ def test_folds_that_cannot_be_dealt_leave_rows_without_a_judge() -> None:
     logits_NC = linear_logits(rows, array_of(rows["label"], task), [np.eye(2)], copies, params_of(), task)
     assert np.isnan(logits_NC).all()
     finetuned = rows.with_columns(logits=pl.Series(np.zeros((2, 2)), dtype=pl.Array(pl.Float32, 2)))
-    (train,) = judgements(finetuned, finetuned.clear(), logits_NC, np.zeros(2, bool), task)
+    (train,) = judgements(finetuned, finetuned.clear(), logits_NC, NO_COPIES, task)
     assert issue_table(train, task)["quality"].to_list() == [None, None]
 
 

@@ -25,7 +25,6 @@ from stages.lib.errors.wrong_labels import issue_numbers
 from stages.lib.joining import SPLITS, join_by_id
 from stages.lib.labels import array_of
 from stages.lib.statistics.cuts import with_cuts
-from stages.lib.statistics.folds import copies_of_training
 from stages.lib.statistics.learners import words_of
 from stages.lib.statistics.predictions import FINETUNED
 from stages.lib.tables import in_use
@@ -45,8 +44,7 @@ def about_labels(data: Data, params: Params) -> tuple[Tables, Numbers]:
     task, rows = data.task, data.predictions[FINETUNED].filter(pl.col("label").is_not_null())
     inputs = linear_inputs(rows, data.splits, data.frozen, task)
     linear_NC = linear_logits(rows, array_of(rows["label"], task), inputs, data.copies, params, task)
-    taught_N = copies_of_training(rows, data.copies)
-    judges = judgements(rows, data.crossfitted, linear_NC, taught_N, task)
+    judges = judgements(rows, data.crossfitted, linear_NC, data.copies, task)
     issues = [issue_table(judge, task) for judge in judges]
     numbers = {
         table["role"][0]: {"label_issues": issue_numbers(judge, table, params, task)}

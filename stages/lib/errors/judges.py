@@ -21,6 +21,7 @@ from stages.lib.errors.knobs import CROSSFITTED
 from stages.lib.joining import join_by_id
 from stages.lib.kinds import Kind
 from stages.lib.labels import array_of
+from stages.lib.statistics.folds import copies_of_training, lone_of_class
 from stages.lib.statistics.predictions import FINETUNED, logits_of
 from stages.lib.task import Task
 
@@ -39,15 +40,17 @@ def judgements(
     finetuned: pl.DataFrame,
     crossfitted: pl.DataFrame,
     linear_NC: np.ndarray,
-    taught_N: np.ndarray,
+    copies: pl.DataFrame,
     task: Task,
 ) -> list[Judged]:
     """Of every role, in the order in which they first appear. Raises DataError.
 
-    `finetuned` are the labelled rows, `linear_NC` what the linear models say of them: logits. `taught_N` are
-    the rows of evaluation roles whose copies taught the fine-tuned model: of these the linear models judge.
+    `finetuned` are the labelled rows, `linear_NC` what the linear models say of them: logits. Rows of
+    evaluation roles whose copies taught the fine-tuned model are judged by the linear models alone, and
+    nobody can judge a training row that is the only text of its class.
     """
-    linear_NC = said_by(linear_NC, task)
+    linear_NC, taught_N = said_by(linear_NC, task), copies_of_training(finetuned, copies)
+    lone_N = lone_of_class(finetuned, copies) if task.kind == "classification" else np.zeros_like(taught_N)
     found = []
     for role in finetuned["role"].unique(maintain_order=True):
         is_here = finetuned["role"] == role
@@ -62,6 +65,7 @@ def judgements(
             label_N = array_of(rows["label"].filter(open_N), task)
             weight = best_weight(tuned_NC, said_NC[open_N], label_N, task)
             said_NC[open_N] = pooled(tuned_NC, said_NC[open_N], weight)
+        said_NC[lone_N[here_N]] = np.nan
         is_linear = weight < 1 or not open_N.all()
         by = [*([name] if weight > 0 else []), *([LINEAR] if is_linear else [])]
         found.append(Judged(rows.select("id", "role", "label"), said_NC, ", ".join(by)))

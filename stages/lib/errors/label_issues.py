@@ -42,7 +42,7 @@ def issue_table(judged: Judged, task: Task) -> pl.DataFrame:
 
     A row that nobody can judge has no quality and comes last.
     """
-    known_N = can_be_judged(judged, task)
+    known_N = can_be_judged(judged)
     rows = judged.rows.with_columns(names_of(judged.rows["label"], task), known=pl.Series(known_N))
     known = rows.filter("known").with_columns(**_columns(judged, known_N, task))
     table = pl.concat([known, rows.filter(~pl.col("known"))], how="diagonal")
@@ -78,12 +78,9 @@ def _columns(judged: Judged, known_N: np.ndarray, task: Task) -> dict[str, pl.Se
     }
 
 
-def can_be_judged(judged: Judged, task: Task) -> np.ndarray:
-    """bool [N]. A training row that is the only one of its class is not: crossfit's other folds lack it."""
+def can_be_judged(judged: Judged) -> np.ndarray:
+    """bool [N]."""
     known_N: np.ndarray = ~np.isnan(judged.said).any(axis=1)
-    if task.kind == "classification":
-        only_one = judged.rows.select((pl.len().over("label") == 1) & (pl.col("role") == "train")).to_series()
-        known_N &= ~only_one.to_numpy()
     return known_N
 
 

@@ -34,7 +34,7 @@ def wrong_share(judged: Judged, fraction: float, confidence: float, task: Task) 
     answers_of = ANSWERS_OF_KINDS[task.kind]
     if answers_of is None:
         return _unknown("a number is not right or wrong, but more or less off")
-    known_N = can_be_judged(judged, task)
+    known_N = can_be_judged(judged)
     label_N = array_of(judged.rows["label"].filter(pl.Series(known_N)), task)
     if len(np.unique(label_N)) < 2:
         return _unknown("there are no two labels that differ")

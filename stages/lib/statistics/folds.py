@@ -26,6 +26,13 @@ def copies_of_training(rows: pl.DataFrame, copies: pl.DataFrame) -> np.ndarray:
     return np.asarray(np.isin(group_N, group_N[trains_N]) & ~trains_N)
 
 
+def lone_of_class(rows: pl.DataFrame, copies: pl.DataFrame) -> np.ndarray:
+    """bool [N]: the training rows whose class has no other text there, so that the other folds lack it."""
+    rows = rows.with_columns(group=groups_of(rows["id"], copies))
+    texts = pl.col("group").n_unique().over("role", "label")
+    return rows.select((texts == 1) & (pl.col("role") == "train")).to_series().to_numpy()
+
+
 def deal(examples: pl.DataFrame, copies: pl.DataFrame, folds: int, seed: int) -> np.ndarray:
     """The fold of each example (id, label), from 0: groups of copies in turn, in the order of their labels.
 
