@@ -59,9 +59,12 @@ def main() -> None:
                 goal=1.3,
                 predicted="1.4, as with 13 stages: both sides have grown by four stages since",
                 why_not="each stage lists the files of its code, since DVC does not follow imports, and DVC "
-                "builds each of them twice, locks it, looks it up and unlocks it. Whole folders of code as "
-                "deps would be fewer, and any change in one would train again. What the code's files and the "
-                "knobs take, each left out on trial, stands below; the rest are the data's own files",
+                "builds each of them twice, locks it, looks it up and unlocks it. Whole folders of "
+                "code as deps would be fewer, and any change in one would train again. Tried by "
+                "hand: folders only where a stage uses every file of one (110 of 647 deps fewer) "
+                "took 7 % of the processor's time off, and with what all stages use as one more "
+                "folder (195 fewer) 12 %. What the code's files and the knobs take, each left out "
+                "on trial, stands below; the rest are the data's own files",
             )
         ],
         "\n".join(
