@@ -8,9 +8,8 @@ class Asker(NamedTuple):
     place: str  # where it is stated, with a space in front
     stated: Callable[[str, str], str]  # of a key of Format and its value, how that is written
     says: str  # who then says it
-    spared: Callable[
-        [str], str
-    ]  # for the sake of such rows: to what end an encoding that lacks them is stated
+    # to what end an encoding that lacks some rows is stated, of their name
+    spared: Callable[[str], str]
 
 
 SOURCE_YAML = Asker(
