@@ -27,7 +27,7 @@ from stages.lib.params import StageParams, load_params
 from stages.lib.stage import InPath, OutPath, run
 from stages.lib.statistics.answers import answers
 from stages.lib.statistics.calibration import fit_temperature
-from stages.lib.statistics.folds import deal
+from stages.lib.statistics.folds import deal, too_few
 from stages.lib.statistics.learners import LEARNERS_OF_KINDS, fit, unfitted, words_of
 from stages.lib.statistics.multi_label import fit_thresholds
 from stages.lib.statistics.predictions import write_predictions
@@ -64,11 +64,8 @@ def said_out_of_fold(
 def dealt(train: pl.DataFrame, copies: pl.DataFrame, params: Params) -> np.ndarray:
     """Each training row's fold, all copies of a text in one. Raises DataError where there are too few."""
     fold_N = deal(train, copies, params.folds, params.seed)
-    if fold_N.max() + 1 < params.folds:
-        raise DataError(
-            f"baseline.folds: found {params.folds}, but there are {fold_N.max() + 1} training examples that "
-            "are no copies of each other: choose fewer folds"
-        )
+    if few := too_few(fold_N, params.folds):
+        raise DataError(f"baseline.folds: {few}")
     return fold_N
 
 

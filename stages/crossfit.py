@@ -94,14 +94,11 @@ def main(
         write_json({"folds": None, "examples": 0}, metrics)
         print("crossfit: nothing to do, errors.folds is null")
         return
-    from stages.lib.statistics.folds import deal
+    from stages.lib.statistics.folds import deal, too_few
 
     fold_N = deal(examples, pl.read_parquet(copies), folds, params.seed)
-    if fold_N.max() + 1 < folds:
-        raise ConfigError(
-            f"params.yaml: errors.folds: found {folds}, but there are {fold_N.max() + 1} training examples "
-            "that are no copies of each other: choose fewer folds"
-        )
+    if few := too_few(fold_N, folds):
+        raise ConfigError(f"params.yaml: errors.folds: {few}")
     trained = trained_folds(task, encoder, tokens, fold_N, params)
     if trained is None:  # one process writes
         return

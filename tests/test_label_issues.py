@@ -17,7 +17,7 @@ from stages.lib.errors.wrong_labels import issue_numbers, wrong_share
 from stages.lib.exceptions import DataError
 from stages.lib.kinds import Kind
 from stages.lib.labels import NAME_TYPE_OF_KINDS, array_of, numbers_of
-from stages.lib.statistics.folds import copies_of_training, deal, groups_of
+from stages.lib.statistics.folds import copies_of_training, deal, groups_of_copies
 from stages.lib.statistics.learners import words_of
 from stages.lib.task import Task
 from tests.error_knobs import knobs as params_of
@@ -184,7 +184,8 @@ def test_an_evaluation_row_whose_copy_trained_is_not_judged_by_the_fine_tuned_mo
         {"id": list("abcd"), "role": ["train", "test", "test", "test"], "label": [1, 1, 1, 0]}
     )
     copies = copies_of(rows, [("a", "b"), ("d", "c")])
-    assert copies_of_training(rows, copies).tolist() == [False, True, False, False]
+    taught_N = copies_of_training(rows, groups_of_copies(rows["id"], copies))
+    assert taught_N.tolist() == [False, True, False, False]
     heart = np.array([[-9.0, 9.0]] * 3 + [[9.0, -9.0]])
     finetuned = rows.with_columns(logits=pl.Series(heart, dtype=pl.Array(pl.Float32, 2)))
     linear_NC = np.array([[1.0, 0.0]] * 4)
@@ -296,7 +297,7 @@ def test_texts_without_a_common_word_leave_the_vectors() -> None:
 def test_copies_of_copies_are_in_one_fold_and_labels_in_all() -> None:
     examples = pl.DataFrame({"id": [f"r{n}" for n in range(40)], "role": "train", "label": [0, 0, 0, 1] * 10})
     copies = copies_of(examples, [("r1", "r0"), ("r2", "r1"), ("r9", "elsewhere")])
-    groups_N = groups_of(examples["id"], copies)
+    groups_N = groups_of_copies(examples["id"], copies)
     assert groups_N[0] == groups_N[1] == groups_N[2] != groups_N[3]
     fold_N = deal(examples, copies, 5, seed=1)
     assert fold_N[0] == fold_N[1] == fold_N[2]
@@ -310,7 +311,7 @@ def test_copies_of_a_row_that_is_not_dealt_are_in_one_fold() -> None:
     """A copy is listed beside the first row that reads so, which may be of another role or left out."""
     rows = pl.DataFrame({"id": ["t", "a", "b", "c"], "role": ["test", *["train"] * 3], "label": [0] * 4})
     copies = copies_of(rows, [("a", "t"), ("b", "t")])
-    groups_N = groups_of(rows["id"].tail(3), copies)
+    groups_N = groups_of_copies(rows["id"].tail(3), copies)
     assert len(groups_N) == 3
     assert groups_N[0] == groups_N[1] != groups_N[2]
     fold_N = deal(rows.tail(3), copies, 2, seed=1)

@@ -21,7 +21,7 @@ from stages.lib.errors.knobs import CROSSFITTED
 from stages.lib.joining import join_by_id
 from stages.lib.kinds import Kind
 from stages.lib.labels import array_of
-from stages.lib.statistics.folds import copies_of_training, lone_of_class
+from stages.lib.statistics.folds import copies_of_training, groups_of_copies, lone_of_class
 from stages.lib.statistics.predictions import FINETUNED, logits_of
 from stages.lib.task import Task
 
@@ -49,8 +49,9 @@ def judgements(
     evaluation roles whose copies taught the fine-tuned model are judged by the linear models alone, and
     nobody can judge a training row that is the only text of its class.
     """
-    linear_NC, taught_N = said_by(linear_NC, task), copies_of_training(finetuned, copies)
-    lone_N = lone_of_class(finetuned, copies) if task.kind == "classification" else np.zeros_like(taught_N)
+    linear_NC, group_N = said_by(linear_NC, task), groups_of_copies(finetuned["id"], copies)
+    taught_N = copies_of_training(finetuned, group_N)
+    lone_N = lone_of_class(finetuned, group_N) if task.kind == "classification" else np.zeros_like(taught_N)
     found = []
     for role in finetuned["role"].unique(maintain_order=True):
         is_here = finetuned["role"] == role

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from stages.lib.hashes import hash_of
 
 
-def groups_of(ids: pl.Series, copies: pl.DataFrame) -> np.ndarray:
+def groups_of_copies(ids: pl.Series, copies: pl.DataFrame) -> np.ndarray:
     """A number for each id, the same for copies of each other, also through rows that are none of `ids`.
 
     For stage split lists a copy beside the first row that reads so, which may be of another role or left out.
@@ -20,17 +20,17 @@ def groups_of(ids: pl.Series, copies: pl.DataFrame) -> np.ndarray:
     return np.asarray(connected_components(edges, directed=False)[1][: len(ids)])
 
 
-def copies_of_training(rows: pl.DataFrame, copies: pl.DataFrame) -> np.ndarray:
+def copies_of_training(rows: pl.DataFrame, group_N: np.ndarray) -> np.ndarray:
     """bool [N]: the rows of other roles whose copy trains, as it may where a source has `copies: report`."""
-    group_N, trains_N = groups_of(rows["id"], copies), (rows["role"] == "train").to_numpy()
+    trains_N = (rows["role"] == "train").to_numpy()
     return np.asarray(np.isin(group_N, group_N[trains_N]) & ~trains_N)
 
 
-def lone_of_class(rows: pl.DataFrame, copies: pl.DataFrame) -> np.ndarray:
+def lone_of_class(rows: pl.DataFrame, group_N: np.ndarray) -> np.ndarray:
     """bool [N]: the training rows whose class has no other text there, so that the other folds lack it."""
-    rows = rows.with_columns(group=groups_of(rows["id"], copies))
     texts = pl.col("group").n_unique().over("role", "label")
-    return rows.select((texts == 1) & (pl.col("role") == "train")).to_series().to_numpy()
+    lone = rows.with_columns(group=group_N).select((texts == 1) & (pl.col("role") == "train"))
+    return lone.to_series().to_numpy()
 
 
 def deal(examples: pl.DataFrame, copies: pl.DataFrame, folds: int, seed: int) -> np.ndarray:
@@ -43,8 +43,15 @@ def deal(examples: pl.DataFrame, copies: pl.DataFrame, folds: int, seed: int) ->
         label = label.list.eval(pl.element().cast(pl.String)).list.join(",")
     chance = pl.Series([hash_of(f"{seed}\0{name}", b"folds") for name in examples["id"]], dtype=pl.UInt64)
     rows = examples.select("id", label=label).with_columns(
-        group=groups_of(examples["id"], copies), chance=chance
+        group=groups_of_copies(examples["id"], copies), chance=chance
     )
     groups = rows.sort("group", "chance").unique("group", keep="first", maintain_order=True)
     dealt = groups.sort("label", "chance").select("group", fold=pl.int_range(pl.len()) % folds)
     return rows.join(dealt, on="group", how="left", maintain_order="left")["fold"].to_numpy()
+
+
+def too_few(fold_N: np.ndarray, folds: int) -> str:
+    """What to say of the knob where fewer folds could be dealt than it asks for; empty where all were."""
+    found = fold_N.max() + 1
+    said = f"found {folds}, but there are {found} training examples that are no copies of each other"
+    return f"{said}: choose fewer folds" if found < folds else ""
